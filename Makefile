@@ -1,0 +1,46 @@
+# Two commands are enough: make demo, make test. Everything else is below.
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= $(shell nproc)
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+PYTHON ?= python3
+
+.PHONY: setup demo test bench lint format dag unlock
+
+setup: $(VENV)/.installed
+
+# The stamp is written last, so an interrupted installation is done again.
+$(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+demo: setup
+	$(SNAKEMAKE) demo_inputs
+	$(SNAKEMAKE) --configfile config/demo.yaml
+	@echo "Open results/demo/report.html in a browser."
+
+test: setup
+	$(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/python bench/run.py
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+# Pictures of the workflow: its rules, and every job of a batch of three files.
+dag: setup
+	$(BIN)/python tests/workflow/dag.py resources
+
+# After a run was killed hard, Snakemake keeps its lock; this releases it. Then run again: finished work is kept.
+unlock: setup
+	$(SNAKEMAKE) --unlock --config mode=full_run

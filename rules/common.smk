@@ -1,0 +1,134 @@
+# Configuration, paths and look-ups that the rules share. Everything here runs when the workflow is read.
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(str(workflow.current_basedir)).parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from snakemake.exceptions import WorkflowError
+
+from twelvelead import __version__ as VERSION
+from twelvelead.config import load_config, read_yaml
+from twelvelead.errors import TwelveleadError
+from twelvelead.plan import make_plan, newest_index, read_plan
+from twelvelead.recipes import DURATION_S
+from twelvelead.registry import Registry
+
+NO_BATCH = (
+    "No batch is configured, so there is nothing to do. To see the workflow at work: make demo. For your own ECGs: "
+    "snakemake --cores N --config table=cohort.csv signals=ecg_signals, or a file with `batches` given by --configfile "
+    "(see config/README.md)."
+)
+
+
+def or_stop(function, *arguments):
+    """Calls `function`; an error a user can mend ends the run with its message alone."""
+    try:
+        return function(*arguments)
+    except TwelveleadError as error:
+        raise WorkflowError(str(error)) from None
+
+
+SETTINGS = or_stop(load_config, config, read_yaml(ROOT / "config/schemas/config.schema.yaml"))
+PREPROCESSING = SETTINGS["preprocessing"]
+REGISTRY = or_stop(Registry.load, ROOT, SETTINGS)
+
+
+def work(path):
+    return f"{SETTINGS['work']}/{path}"
+
+
+def results(path):
+    return f"{SETTINGS['results']}/{path}"
+
+
+def logs(path):
+    return work(f"{{batch}}/logs/{path}.log")
+
+
+def benchmarks(path):
+    return work(f"{{batch}}/benchmarks/{path}.tsv")
+
+
+def plan_of(batch):
+    """The plan of a batch: made by the main process; a job on a cluster node reads the one that was made for it."""
+    folder = Path(work(f"{batch}/plan"))
+    variable = f"TWELVELEAD_PLAN_{batch}"
+    if workflow.is_main_process:
+        settings = SETTINGS["batches"][batch]
+        index = make_plan(batch, settings, REGISTRY.tasks, SETTINGS["tasks"], SETTINGS["shard_size"], folder)
+        os.environ[variable] = str(index)
+    else:
+        index = os.environ.get(variable) or newest_index(folder)
+    return read_plan(index)
+
+
+PLANS = {batch: or_stop(plan_of, batch) for batch in SETTINGS["batches"]}
+SHARDS = {batch: {shard.name: shard for shard in plan.shards} for batch, plan in PLANS.items()}
+
+
+wildcard_constraints:
+    batch="[^/]+",
+    shard="[^/]+",
+    chunk="[^/]+",
+    task="[^/]+",
+    model="[^/]+",
+    recipe="[^/]+",
+    ecg_id="[^/]+",
+
+
+def of_batch(wildcards):
+    """The plan of the batch a target names."""
+    if wildcards.batch not in PLANS:
+        raise WorkflowError(f"There is no batch `{wildcards.batch}` in the configuration; there is {list(PLANS)}.")
+    return PLANS[wildcards.batch]
+
+
+def of_shards(pattern):
+    """An input function: `pattern` for every shard of the batch, in the order of their hashes."""
+    return lambda wildcards: [
+        pattern.format(batch=wildcards.batch, shard=shard.name) for shard in of_batch(wildcards).shards
+    ]
+
+
+def runs(batch):
+    """(task, model) of every model that is at hand for a task of the batch."""
+    return [(task, model) for task in PLANS[batch].tasks for model in REGISTRY.models_of(task)]
+
+
+def recipes(batch):
+    """Recipes whose tensors the batch's models read, and deepecg, whose signals are exported."""
+    return sorted({"deepecg"} | {REGISTRY.models[model]["recipe"] for _, model in runs(batch)})
+
+
+def batches():
+    if not PLANS:
+        raise WorkflowError(NO_BATCH)
+    return list(PLANS)
+
+
+def targets_of_preprocessing():
+    files = ["recordings.csv", "missing_files.csv"]
+    files += [f"preprocessing/ecg_processing_{kind}_report.csv" for kind in ("detailed", "summary")]
+    files += ["preprocessing/calibration.json"]
+    targets = [results(f"{batch}/{file}") for batch in batches() for file in files]
+    if PREPROCESSING["export"] != "none":
+        targets += [work(f"{batch}/exported/{shard}.txt") for batch in batches() for shard in SHARDS[batch]]
+    return targets
+
+
+def targets_of_analysis():
+    files = ["recordings.csv", "missing_files.csv", "report.html", "provenance.json"]
+    targets = [results(f"{batch}/{file}") for batch in batches() for file in files]
+    for batch in batches():
+        for task, model in runs(batch):
+            targets += [results(f"{batch}/{task}/{model}/{file}") for file in files_of_run(batch, task)]
+    return targets
+
+
+def files_of_run(batch, task):
+    """Metrics need truth and more than one ECG; without, there are predictions alone."""
+    scored = PLANS[batch].tasks[task]["truths"] > 1
+    return ["probabilities.csv"] + (["metrics.json", "metrics.csv"] if scored else [])

@@ -1,0 +1,45 @@
+# Vendor files -> records: all leads at their native rate, or the reason why not.
+
+
+rule decode:
+    message:
+        "{wildcards.batch}: decode {wildcards.shard}"
+    input:
+        plan=lambda wildcards: SHARDS[wildcards.batch][wildcards.shard].plan,
+    output:
+        records=work("{batch}/records/{shard}.parquet"),
+    params:
+        array_unit_mv=PREPROCESSING["array_unit_mv"],
+        version=VERSION,
+    log:
+        logs("decode/{shard}"),
+    benchmark:
+        benchmarks("decode/{shard}")
+    resources:
+        mem_mb=800,
+        runtime=60,
+    script:
+        "../scripts/decode.py"
+
+
+rule recordings:
+    message:
+        "{wildcards.batch}: what became of every file the table names"
+    input:
+        cells=lambda wildcards: of_batch(wildcards).cells,
+        records=of_shards(work("{batch}/records/{shard}.parquet")),
+    output:
+        recordings=results("{batch}/recordings.csv"),
+        missing_files=results("{batch}/missing_files.csv"),
+    params:
+        needed_s=lambda wildcards: {recipe: DURATION_S[recipe] for recipe in recipes(wildcards.batch)},
+        version=VERSION,
+    log:
+        logs("recordings"),
+    benchmark:
+        benchmarks("recordings")
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    script:
+        "../scripts/recordings.py"

@@ -1,0 +1,22 @@
+# Simulated recordings with known truth, written as several vendors write them.
+
+
+rule demo_inputs:
+    message:
+        "simulate {params.recordings} ECGs into {params.folder}/"
+    output:
+        table=f"{SETTINGS['demo']['folder']}/table.csv",
+    params:
+        folder=SETTINGS["demo"]["folder"],
+        recordings=SETTINGS["demo"]["recordings"],
+        seed=SETTINGS["demo"]["seed"],
+        version=VERSION,
+    log:
+        work("demo_inputs/demo_inputs.log"),
+    benchmark:
+        work("demo_inputs/demo_inputs.tsv")
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/demo_inputs.py"

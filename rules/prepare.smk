@@ -1,0 +1,176 @@
+# Records -> the tensor each recipe wants. The deepecg recipe finds mains noise on the whole batch:
+# spectrum (map) -> calibrate (reduce) -> clean (map). Then the cleaned signals leave the workflow as files.
+
+CALIBRATION = PREPROCESSING["calibration"]
+RECIPE_SETTINGS = {key: PREPROCESSING[key] for key in ("units", "scale", "resampling")}
+
+
+rule spectrum:
+    message:
+        "{wildcards.batch}: spectrum of {wildcards.shard}"
+    input:
+        records=work("{batch}/records/{shard}.parquet"),
+    output:
+        spectrum=work("{batch}/spectra/{shard}.npz"),
+    params:
+        **RECIPE_SETTINGS,
+        version=VERSION,
+    log:
+        logs("spectrum/{shard}"),
+    benchmark:
+        benchmarks("spectrum/{shard}")
+    resources:
+        mem_mb=800,
+        runtime=60,
+    script:
+        "../scripts/spectrum.py"
+
+
+rule calibrate:
+    message:
+        "{wildcards.batch}: " + ("calibrate on the batch" if CALIBRATION == "batch" else f"calibration of {CALIBRATION}")
+    input:
+        spectra=of_shards(work("{batch}/spectra/{shard}.npz")) if CALIBRATION == "batch" else [],
+        frozen=[] if CALIBRATION == "batch" else CALIBRATION,
+    output:
+        calibration=results("{batch}/preprocessing/calibration.json"),
+    params:
+        **RECIPE_SETTINGS,
+        version=VERSION,
+    log:
+        logs("calibrate"),
+    benchmark:
+        benchmarks("calibrate")
+    resources:
+        mem_mb=800,
+        runtime=30,
+    script:
+        "../scripts/calibrate.py"
+
+
+def unless_kept(path):
+    return path if SETTINGS["keep_prepared"] else temp(path)
+
+
+rule clean:
+    message:
+        "{wildcards.batch}: clean {wildcards.shard}"
+    input:
+        records=work("{batch}/records/{shard}.parquet"),
+        calibration=results("{batch}/preprocessing/calibration.json"),
+    output:
+        tensor=unless_kept(work("{batch}/prepared/deepecg/{shard}.npy")),
+        statuses=work("{batch}/prepared/deepecg/{shard}.tsv"),
+    params:
+        **RECIPE_SETTINGS,
+        version=VERSION,
+    log:
+        logs("clean/{shard}"),
+    benchmark:
+        benchmarks("clean/{shard}")
+    resources:
+        mem_mb=800,
+        runtime=60,
+    script:
+        "../scripts/clean.py"
+
+
+rule prepare:
+    message:
+        "{wildcards.batch}: prepare {wildcards.shard} for {wildcards.recipe}"
+    input:
+        records=work("{batch}/records/{shard}.parquet"),
+    output:
+        tensor=unless_kept(work("{batch}/prepared/{recipe}/{shard}.npy")),
+        statuses=work("{batch}/prepared/{recipe}/{shard}.tsv"),
+    wildcard_constraints:
+        recipe="openecg",
+    params:
+        duration_s=PREPROCESSING["duration_s"],
+        version=VERSION,
+    log:
+        logs("prepare/{recipe}/{shard}"),
+    benchmark:
+        benchmarks("prepare/{recipe}/{shard}")
+    resources:
+        mem_mb=800,
+        runtime=60,
+    script:
+        "../scripts/prepare.py"
+
+
+rule preprocessing_reports:
+    message:
+        "{wildcards.batch}: DeepECG's reports on preprocessing"
+    input:
+        records=of_shards(work("{batch}/records/{shard}.parquet")),
+        statuses=of_shards(work("{batch}/prepared/deepecg/{shard}.tsv")),
+    output:
+        detailed=results("{batch}/preprocessing/ecg_processing_detailed_report.csv"),
+        summary=results("{batch}/preprocessing/ecg_processing_summary_report.csv"),
+    params:
+        version=VERSION,
+    log:
+        logs("preprocessing_reports"),
+    benchmark:
+        benchmarks("preprocessing_reports")
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    script:
+        "../scripts/preprocessing_reports.py"
+
+
+rule export_shard:
+    message:
+        "{wildcards.batch}: export the signals of {wildcards.shard}"
+    input:
+        tensor=work("{batch}/prepared/deepecg/{shard}.npy"),
+        statuses=work("{batch}/prepared/deepecg/{shard}.tsv"),
+    output:
+        # The signals themselves are not declared: 1,000 outputs a job would cost Snakemake more than the job.
+        exported=work("{batch}/exported/{shard}.txt"),
+    params:
+        folder=results("{batch}/preprocessing/signals"),
+        format=PREPROCESSING["export"],
+        version=VERSION,
+    log:
+        logs("export/{shard}"),
+    benchmark:
+        benchmarks("export/{shard}")
+    resources:
+        mem_mb=800,
+        runtime=60,
+    script:
+        "../scripts/export_shard.py"
+
+
+def tensor_with(extension):
+    def find(wildcards):
+        shard = of_batch(wildcards).shard_of(wildcards.ecg_id)
+        if shard is None:
+            raise WorkflowError(f"Batch {wildcards.batch} has no ECG `{wildcards.ecg_id}`; see its recordings.csv.")
+        return work(f"{wildcards.batch}/prepared/deepecg/{shard.name}{extension}")
+
+    return find
+
+
+rule export_one:
+    message:
+        "{wildcards.batch}: export the signal of {wildcards.ecg_id}"
+    input:
+        tensor=tensor_with(".npy"),
+        statuses=tensor_with(".tsv"),
+    output:
+        signal=results("{batch}/preprocessing/signals/{ecg_id}.npy"),
+    params:
+        version=VERSION,
+    log:
+        logs("export_one/{ecg_id}"),
+    benchmark:
+        benchmarks("export_one/{ecg_id}")
+    resources:
+        mem_mb=800,
+        runtime=10,
+    script:
+        "../scripts/export_one.py"

@@ -1,0 +1,74 @@
+# One self-contained page per batch, and what it was made with.
+
+
+def calibration_of(wildcards):
+    """The batch's calibration, where a model reads signals that were cleaned with it."""
+    used = any(REGISTRY.models[model]["recipe"] == "deepecg" for _, model in runs(wildcards.batch))
+    return results(f"{wildcards.batch}/preprocessing/calibration.json") if used else []
+
+
+def scored_of(wildcards):
+    return [work(f"{wildcards.batch}/scored/{task}/{model}.parquet") for task, model in runs(wildcards.batch)]
+
+
+rule report:
+    message:
+        "{wildcards.batch}: the page"
+    input:
+        recordings=results("{batch}/recordings.csv"),
+        records=of_shards(work("{batch}/records/{shard}.parquet")),
+        calibration=calibration_of,
+        scored=scored_of,
+        labels=lambda wildcards: [
+            work(f"{wildcards.batch}/labels/{task}/lexicon.json")
+            for task in of_batch(wildcards).tasks
+            if REGISTRY.tasks[task]["kind"] == "patterns"
+        ],
+        patterns=str(ROOT / "config/labels/deepecg77.csv"),
+        categories=str(ROOT / "config/labels/deepecg_categories.csv"),
+    output:
+        page=report(results("{batch}/report.html"), category="Report", labels={"batch": "{batch}"}),
+    params:
+        batch=lambda wildcards: {
+            "tasks": {task: REGISTRY.tasks[task] for task in of_batch(wildcards).tasks},
+            "absent": {task: REGISTRY.absent_models_of(task) for task in of_batch(wildcards).tasks},
+        },
+        models=lambda wildcards: {model: REGISTRY.models[model] for _, model in runs(wildcards.batch)},
+        settings={key: SETTINGS[key] for key in ("report", "preprocessing", "labeler", "uncertain_statements")},
+        version=VERSION,
+    log:
+        logs("report"),
+    benchmark:
+        benchmarks("report")
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../scripts/report.py"
+
+
+rule provenance:
+    message:
+        "{wildcards.batch}: versions, settings and counts"
+    input:
+        page=results("{batch}/report.html"),
+        recordings=results("{batch}/recordings.csv"),
+        cells=lambda wildcards: of_batch(wildcards).cells,
+    output:
+        provenance=results("{batch}/provenance.json"),
+    params:
+        settings=lambda wildcards: {
+            key: value for key, value in SETTINGS.items() if key not in ("batches", "hugging_face_api_key_path")
+        },
+        batch=lambda wildcards: SETTINGS["batches"][wildcards.batch],
+        models=lambda wildcards: {model: REGISTRY.models[model] for _, model in runs(wildcards.batch)},
+        version=VERSION,
+    log:
+        logs("provenance"),
+    benchmark:
+        benchmarks("provenance")
+    resources:
+        mem_mb=500,
+        runtime=10,
+    script:
+        "../scripts/provenance.py"

@@ -1,0 +1,13 @@
+"""Turns one shard's records into the cleaned tensor of recipe deepecg."""
+
+from twelvelead.job import logged
+
+with logged(snakemake) as log:
+    from twelvelead.preparation import DeepecgSettings, clean_records
+    from twelvelead.recipes.calibration import Calibration
+
+    settings = DeepecgSettings(snakemake.params.units, snakemake.params.scale, snakemake.params.resampling)
+    calibration = Calibration.from_json(snakemake.input.calibration)
+    paths = snakemake.input.records, snakemake.output.tensor, snakemake.output.statuses
+    n = clean_records(*paths, calibration, settings)
+    log.info("%d signals", n)

@@ -1,0 +1,14 @@
+"""Writes what became of every table cell that names a file."""
+
+from twelvelead.job import logged
+
+with logged(snakemake) as log:
+    import pandas as pd
+    from twelvelead import fates
+
+    cells = pd.read_parquet(snakemake.input.cells)
+    records = fates.read_summaries(snakemake.input.records)
+    recordings = fates.fates(cells, records, snakemake.params.needed_s)
+    fates.write_csv(recordings, snakemake.output.recordings)
+    fates.write_csv(fates.missing_files(recordings), snakemake.output.missing_files)
+    log.info("%d cells: %s", len(recordings), recordings["status"].value_counts().to_dict())

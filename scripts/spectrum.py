@@ -1,0 +1,10 @@
+"""Sums the magnitude spectra of one shard's recordings, for the batch's calibration."""
+
+from twelvelead.job import logged
+
+with logged(snakemake) as log:
+    from twelvelead.preparation import DeepecgSettings, spectrum_of_records
+
+    settings = DeepecgSettings(snakemake.params.units, snakemake.params.scale, snakemake.params.resampling)
+    n = spectrum_of_records(snakemake.input.records, snakemake.output.spectrum, settings)
+    log.info("%d recordings take part in the calibration", n)

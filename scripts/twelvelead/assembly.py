@@ -1,0 +1,113 @@
+"""Predictions and truth brought together, file by file: DeepECG's table of probabilities, and what is scored."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from twelvelead.models.mapping import read_mapping, to_patterns, union_truth
+
+IDENTITY = ["row", "file", "ecg_id"]
+
+
+def predicted_cells(cells: pd.DataFrame, task: str, predictions: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(cells, predictions), row by row the same file: the task's predicted files, each once, in table order."""
+    predicted = pa.concat_tables(pq.read_table(path) for path in predictions).to_pandas()
+    of_task = cells[(cells["task"] == task) & (cells["status"] == "") & (cells["ecg_id"] != "")]
+    of_task = of_task[of_task["ecg_id"].isin(predicted["ecg_id"])].sort_values("row", kind="stable")
+    ordered = predicted.set_index("ecg_id").loc[of_task["ecg_id"]].reset_index()
+    return of_task.reset_index(drop=True), ordered
+
+
+def known_truth(cells: pd.DataFrame) -> np.ndarray:
+    """(cells,) bool: whether the table says exactly one thing about the file."""
+    return (cells["truth_status"] == "ok").to_numpy()
+
+
+def assemble_binary(cells: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(DeepECG's table file_name, ground_truth, predictions; the same as truth and probability for scoring)."""
+    if predictions.shape[1] != 2:
+        raise ValueError(f"a binary task needs a model of one output, this one has {predictions.shape[1] - 1}")
+    probability = predictions.iloc[:, 1].to_numpy(np.float32)
+    truth = pd.to_numeric(cells["truth"].where(known_truth(cells), ""), errors="coerce")
+    shown = truth.map(lambda value: "" if np.isnan(value) else str(int(value)))
+    table = pd.DataFrame({"file_name": cells["file"], "ground_truth": shown, "predictions": probability})
+    scored = cells[IDENTITY].assign(**{truth_column("results"): truth.astype(np.float32)})
+    return table, scored.assign(**{probability_column("results"): probability})
+
+
+def assemble_patterns(
+    cells: pd.DataFrame,
+    predictions: pd.DataFrame,
+    labels: tuple[pd.DataFrame, pd.DataFrame],
+    patterns: Sequence[str],
+    mapping_path: str | None,
+    labeler: str,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(DeepECG's table: file_name, a `_<labeler>` and a `_sig_model` column per pattern; the same for scoring).
+
+    labels  (truth per distinct text, text of each cell) as labelling.label returns them
+    Targets that are unions of patterns ("any AV block") follow the patterns; their truth is the union's.
+    """
+    truth = _truth_of(cells, *labels, patterns)
+    outputs = [column for column in predictions.columns if column != "ecg_id"]
+    probability = predictions[outputs].to_numpy(np.float32)
+    mapping = read_mapping(mapping_path) if mapping_path else ()
+    targets, values = to_patterns(probability, outputs, mapping, patterns)
+    unions = {row.target: row.members for row in mapping if row.target not in patterns}
+    union_columns = [union_truth(truth, patterns, unions[target]) for target in targets[len(patterns) :]]
+    whole_truth = np.column_stack([truth, *union_columns]).astype(np.float32)
+    table = pd.concat(
+        [
+            cells["file"].rename("file_name"),
+            pd.DataFrame(truth, columns=[f"{pattern}_{labeler}" for pattern in patterns]),
+            pd.DataFrame(values, columns=[f"{target}_sig_model" for target in targets]),
+        ],
+        axis=1,
+    )
+    scored = pd.concat(
+        [
+            cells[IDENTITY],
+            pd.DataFrame(whole_truth, columns=[truth_column(target) for target in targets]),
+            pd.DataFrame(values, columns=[probability_column(target) for target in targets]),
+        ],
+        axis=1,
+    )
+    return table, scored
+
+
+def _truth_of(
+    cells: pd.DataFrame, by_text: pd.DataFrame, text_of_cell: pd.DataFrame, patterns: Sequence[str]
+) -> np.ndarray:
+    """(cells, patterns) float32; NaN where unknown. A file that two rows contradict each other about is unknown."""
+    text = cells[["row"]].merge(text_of_cell[["row", "text"]], on="row", how="left", validate="one_to_one")["text"]
+    truth = by_text.set_index("text")[list(patterns)].reindex(text).to_numpy(np.float32, copy=True)
+    truth[(cells["truth_status"] == "conflicting").to_numpy()] = np.nan
+    return truth
+
+
+def truth_column(target: str) -> str:
+    return f"truth/{target}"
+
+
+def probability_column(target: str) -> str:
+    return f"probability/{target}"
+
+
+def targets_of(scored: pd.DataFrame) -> list[str]:
+    """What a table made for scoring has a truth and a probability for, in its order."""
+    return [column.removeprefix("truth/") for column in scored.columns if column.startswith("truth/")]
+
+
+def matrices(scored: pd.DataFrame, targets: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """truth and probability, (files, targets) float64."""
+    truth = scored[[truth_column(target) for target in targets]].to_numpy(np.float64)
+    probability = scored[[probability_column(target) for target in targets]].to_numpy(np.float64)
+    return truth, probability
+
+
+def summary_of(mapping_path: str | None) -> Mapping[str, str]:
+    """target -> quality of the mapping to it, for the notes on the page."""
+    return {row.target: row.quality for row in read_mapping(mapping_path)} if mapping_path else {}

@@ -1,0 +1,177 @@
+"""The configuration of a run: validated against its schema, defaults filled in, DeepECG's keys translated."""
+
+import difflib
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from twelvelead.errors import ConfigError
+
+HEARTWISE_KEYS = (
+    "data_path",
+    "csv_file_name",
+    "ecg_signals_path",
+    "output_folder",
+    "preprocessing_folder",
+    "use_efficientnet",
+    "use_wcr",
+    "diagnosis_classifier_device",
+    "signal_processing_device",
+    "batch_size",
+    "hugging_face_api_key_path",
+    "preprocessing_n_workers",
+)
+MODEL_NAME_PREFIX_OF_SWITCH = {"use_efficientnet": "efficientnetv2", "use_wcr": "wcr"}
+
+
+def read_yaml(path: Path | str) -> dict:
+    """The mapping in a YAML file. Raises ConfigError when it cannot be read or is no mapping."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: holds a {type(content).__name__}, expected keys and values")
+    return content
+
+
+def load_config(config: Mapping, schema: Mapping) -> dict:
+    """The complete configuration: `config` validated by `schema`, every default filled in, one way to name a batch.
+
+    DeepECG's heartwise.config keys and the pair `table`, `signals` become the only entry of `batches`.
+    Raises ConfigError with one line per problem.
+    """
+    check(config, schema, "configuration")
+    complete = with_defaults(config, schema)
+    complete["left_out_model_prefixes"] = []
+    heartwise = {key: config[key] for key in HEARTWISE_KEYS if key in config}
+    if heartwise:
+        _translate_heartwise(complete, heartwise, config)
+    table, signals = complete.pop("table"), complete.pop("signals")
+    if table is None and signals is None:
+        return complete
+    if complete["batches"]:
+        raise ConfigError(
+            "configuration: `table` and `signals` define the only batch, but `batches` is given too; remove one of them"
+        )
+    if table is None or signals is None:
+        given, absent = ("signals", "table") if table is None else ("table", "signals")
+        raise ConfigError(f"configuration: `{given}` is given without `{absent}`; give both")
+    complete["batches"] = {batch_name(table): {"table": table, "signals": signals, "patient_column": None}}
+    return complete
+
+
+def batch_name(table: str) -> str:
+    """A batch's name made of its table's file name, safe as a folder name."""
+    stem = Path(table).stem
+    safe = "".join(
+        character if character.isascii() and (character.isalnum() or character in "._-") else "_" for character in stem
+    )
+    return safe.lstrip("._-") or "batch"
+
+
+def check(instance: Mapping, schema: Mapping, what: str) -> None:
+    """Raises ConfigError with every violation of `schema`, one a line, each with a suggestion where there is one."""
+    validator = jsonschema.Draft202012Validator(schema)
+    errors = sorted(validator.iter_errors(instance), key=lambda error: [str(step) for step in error.absolute_path])
+    if errors:
+        raise ConfigError("\n".join(_explain(error, what) for error in errors))
+
+
+def with_defaults(instance: Mapping, schema: Mapping) -> dict:
+    """A deep copy of `instance` with the schema's defaults for every key that is absent, at every level."""
+    complete = deepcopy(dict(instance))
+    for key, subschema in schema.get("properties", {}).items():
+        if key not in complete and "default" in subschema:
+            complete[key] = deepcopy(subschema["default"])
+        if isinstance(complete.get(key), dict):
+            complete[key] = with_defaults(complete[key], subschema)
+    entry_schema = schema.get("additionalProperties")
+    if isinstance(entry_schema, Mapping):
+        for key in complete.keys() - schema.get("properties", {}).keys():
+            if isinstance(complete[key], dict):
+                complete[key] = with_defaults(complete[key], entry_schema)
+    return complete
+
+
+def did_you_mean(word: str, known) -> str:
+    """A suggestion to append to an error message; empty when nothing known is close."""
+    close = difflib.get_close_matches(str(word), [str(name) for name in known], n=1, cutoff=0.6)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def _explain(error: jsonschema.ValidationError, what: str) -> str:
+    path = ".".join(str(step) for step in error.absolute_path)
+    where = f"{what}: key `{path}`" if path else what
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        prefix = f"{path}." if path else ""
+        everything = "; known are " + ", ".join(sorted(known))
+        return "\n".join(
+            f"{what}: unknown key `{prefix}{key}`{did_you_mean(key, known) or everything}" for key in unknown
+        )
+    if error.validator == "required":
+        absent = [key for key in error.validator_value if key not in error.instance]
+        meaning = error.schema["properties"][absent[0]].get("description", "")
+        return f"{where}: `{'`, `'.join(absent)}` is missing; {meaning}"
+    found = "nothing" if error.instance is None else repr(error.instance)
+    return f"{where} is {found}; expected {_expectation(error)}"
+
+
+def _expectation(error: jsonschema.ValidationError) -> str:
+    if error.validator == "enum":
+        return "one of " + ", ".join(str(value) for value in error.validator_value)
+    if error.validator == "const":
+        return str(error.validator_value)
+    if error.validator == "type":
+        types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+        return " or ".join(
+            {"null": "nothing", "object": "keys and values", "array": "a list"}.get(t, f"a {t}") for t in types
+        )
+    if error.validator == "pattern" and "description" not in error.schema:
+        return "letters, digits, '.', '_' and '-', with a letter or digit first"
+    return error.schema.get("description") or error.message
+
+
+def _translate_heartwise(complete: dict, heartwise: dict, given: Mapping) -> None:
+    """Puts the values of DeepECG's keys where this workflow expects them and removes the keys."""
+    for key in HEARTWISE_KEYS:
+        complete.pop(key, None)
+    same_as = {
+        "output_folder": "results",
+        "preprocessing_folder": "work",
+        "ecg_signals_path": "signals",
+        "signal_processing_device": "device",
+    }
+    for heartwise_key, key in same_as.items():
+        if heartwise_key in heartwise:
+            complete[key] = heartwise[heartwise_key]
+    if "preprocessing_folder" in heartwise and "export" not in given.get("preprocessing", {}):
+        complete["preprocessing"]["export"] = "base64"
+    if "data_path" in heartwise or "csv_file_name" in heartwise:
+        complete["table"] = _heartwise_table(heartwise)
+    complete["left_out_model_prefixes"] = [
+        prefix for switch, prefix in MODEL_NAME_PREFIX_OF_SWITCH.items() if heartwise.get(switch) is False
+    ]
+
+
+def _heartwise_table(heartwise: dict) -> str:
+    location = Path(heartwise.get("data_path", "."))
+    file_name = heartwise.get("csv_file_name")
+    if file_name is None:
+        if location.is_dir():
+            raise ConfigError(
+                f"configuration: `data_path` is the folder {location}; name the table in it with `csv_file_name`, "
+                "for example --config csv_file_name=cohort.csv"
+            )
+        return str(location)
+    folder = location if location.is_dir() or location.suffix == "" else location.parent
+    return str(folder / file_name)

@@ -1,0 +1,106 @@
+"""What became of every table cell that names a file: recordings.csv, missing_files.csv, DeepECG's two reports."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from twelvelead.atomic import replacing
+from twelvelead.records import SUMMARY_COLUMNS, read_columns
+from twelvelead.tensors import read_statuses
+
+RECORDING_COLUMNS = ["row", "task", "file", "ecg_id", "format", "status", "truth", "message"]
+# DeepECG's names of the XML shapes it knows; other formats are reported under their own.
+DEEPECG_FORMAT_NAMES = {"muse_xml": "MHI", "cardiosoft_xml": "CLSA", "npy": "NPY", "dicom": "DICOM", "wfdb": "WFDB"}
+
+
+def fates(cells: pd.DataFrame, records: pd.DataFrame, needed_s: Mapping[str, float]) -> pd.DataFrame:
+    """One row per cell with the columns RECORDING_COLUMNS, in the order of the table.
+
+    cells     the plan's cells
+    records   read_summaries of the batch
+    needed_s  seconds of signal that each recipe in use needs
+    A cell has the status of its file. One too short for every recipe is too_short; for some, its message says so.
+    """
+    records = _with_short_ones(records, needed_s)
+    merged = cells.merge(records, on="ecg_id", how="left", suffixes=("", "_of_file"), validate="many_to_one")
+    undecided = merged["status"] == ""
+    merged.loc[undecided, "status"] = merged.loc[undecided, "status_of_file"]
+    merged["format"] = merged["format"].fillna("")
+    of_file = merged["message_of_file"].fillna("")
+    merged["message"] = [_joined(cell, file) for cell, file in zip(merged["message"], of_file, strict=True)]
+    merged["truth"] = merged["truth_status"]
+    return merged.sort_values(["row", "task"], kind="stable")[RECORDING_COLUMNS]
+
+
+def _with_short_ones(records: pd.DataFrame, needed_s: Mapping[str, float]) -> pd.DataFrame:
+    records = records.copy()
+    usable = records["status"] == "ok"
+    duration_s = (records["n_samples"] + 0.5) / records[
+        "sampling_rate_hz"
+    ]  # half a sample of rounding, as in resampling
+    short_for = {recipe: usable & (duration_s < seconds) for recipe, seconds in needed_s.items()}
+    for position in records.index[np.logical_or.reduce(list(short_for.values()))]:
+        needing = ", ".join(
+            f"{recipe} {needed_s[recipe]:g} s" for recipe, short in short_for.items() if short[position]
+        )
+        message = f"{duration_s[position]:.4g} s of signal; needed by recipe {needing}"
+        records.at[position, "message"] = _joined(records.at[position, "message"], message)
+    records.loc[np.logical_and.reduce(list(short_for.values())), "status"] = "too_short"
+    return records
+
+
+def _joined(*messages: str) -> str:
+    return "; ".join(message for message in messages if message)
+
+
+def read_summaries(records: Sequence[str]) -> pd.DataFrame:
+    """What the batch's records say of every file, without the signals."""
+    return read_columns(records, SUMMARY_COLUMNS).to_pandas()
+
+
+def read_refusals(statuses: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """ecg_id -> (status, message) of the files that a recipe did not take, from the tables beside its tensors."""
+    return {
+        row.ecg_id: (row.status, row.message) for path in statuses for row in read_statuses(path) if row.status != "ok"
+    }
+
+
+def write_csv(table: pd.DataFrame, path: str) -> None:
+    """CSV with "\\n" line ends, whole or not at all."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def missing_files(recordings: pd.DataFrame) -> pd.DataFrame:
+    """Row, task and name of every file that is not in the signal folder."""
+    return recordings.loc[recordings["status"] == "missing", ["row", "task", "file"]]
+
+
+def preprocessing_reports(
+    records: pd.DataFrame, refusals: Mapping[str, tuple[str, str]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """DeepECG's detailed and summary report on the files the deepecg recipe was given."""
+    records = records[records["status"] != "missing"].sort_values("ecg_id")
+    failed = records["ecg_id"].isin(list(refusals))
+    reasons = [_reason(*refusals[ecg_id]) if ecg_id in refusals else "" for ecg_id in records["ecg_id"]]
+    detailed = pd.DataFrame(
+        {
+            "file_id": records["ecg_id"],
+            "xml_type": records["format"].map(lambda name: DEEPECG_FORMAT_NAMES.get(name, name or "Unknown")),
+            "status": failed.map({True: "Failed", False: "Success"}),
+            "message": reasons,
+        }
+    )
+    kinds = detailed["xml_type"].fillna("Unknown").value_counts().sort_index()
+    counts = [
+        ("Total Files", len(detailed)),
+        ("Successful Files", int((~failed).sum())),
+        ("Failed Files", int(failed.sum())),
+    ]
+    counts += [(f"XML Type: {kind}", count) for kind, count in kinds.items()]
+    return detailed, pd.DataFrame(counts, columns=["Metric", "Value"])
+
+
+def _reason(status: str, message: str) -> str:
+    return f"{status}: {message}" if message else status

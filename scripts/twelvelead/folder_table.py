@@ -1,0 +1,63 @@
+"""A DeepECG table made from a folder of ECG files: what its DICOM script had to be edited for, for every format."""
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from twelvelead import formats
+from twelvelead.atomic import replacing
+from twelvelead.errors import SignalError, TableError, UnsupportedFormat
+
+COLUMNS = ("ecg_machine_diagnosis", "77_classes_ecg_file_name")
+
+
+@dataclass(frozen=True)
+class FolderCounts:
+    """ecgs: rows of the table; with_statements: of them, with a machine statement; skipped: files of other kinds."""
+
+    ecgs: int
+    with_statements: int
+    skipped: int
+
+
+def table_of_folder(folder: Path | str, destination: Path | str) -> FolderCounts:
+    """Writes a row per ECG file below `folder`, by name; a broken ECG gets its row too, so that a run reports it.
+
+    Files of no known format are left out, and so are the signal files of WFDB records, which their .hea stands for.
+    Raises TableError when the folder is not there or holds no ECG.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise TableError(f"{folder}: there is no such folder")
+    ecgs = with_statements = skipped = 0
+    with replacing(destination) as temporary, open(temporary, "w", encoding="utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for name in _files(folder):
+            try:
+                statements = formats.read(folder / name).statements
+            except UnsupportedFormat:
+                skipped += 1
+                continue
+            except SignalError:
+                statements = ()
+            writer.writerow(("; ".join(statements), name))
+            ecgs += 1
+            with_statements += bool(statements)
+        if not ecgs:
+            raise TableError(f"{folder}: holds no ECG file of a known format, among {skipped} files")
+    return FolderCounts(ecgs, with_statements, skipped)
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Paths below the folder, sorted, with "/" between the parts."""
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        present = set(names)
+        for name in sorted(names):
+            stem, extension = os.path.splitext(name)
+            if extension in (".dat", ".mat") and f"{stem}.hea" in present or name.startswith("."):
+                continue
+            yield Path(place, name).relative_to(folder).as_posix()

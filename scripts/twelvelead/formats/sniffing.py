@@ -1,0 +1,113 @@
+"""What a file is, told from its content; the name only helps where content cannot tell (WFDB signal files)."""
+
+import re
+from pathlib import Path
+
+from twelvelead.errors import UnsupportedFormat
+from twelvelead.formats.content import read_bytes
+from twelvelead.formats.wfdb_header import RECORD_LINE
+
+HEAD_BYTES = 16 * 1024
+
+FORMAT_NAMES = {
+    "muse_xml": "GE MUSE XML",
+    "cardiosoft_xml": "GE CardioSoft XML",
+    "dicom": "DICOM ECG waveform",
+    "wfdb": "WFDB",
+    "npy": "NumPy .npy",
+    "deepecg_base64": "DeepECG .base64",
+}
+_FORMAT_OF_ROOT = {"RestingECG": "muse_xml", "CardiologyXML": "cardiosoft_xml"}
+_UNSUPPORTED_ROOTS = {
+    "restingecgdata": "Philips XML",
+    "AnnotatedECG": "HL7 aECG",
+}
+# (offset, bytes, what it is)
+_UNSUPPORTED_MAGIC = (
+    (16, b"SCPECG", "SCP-ECG"),
+    (0, b"MATLAB 5.0", "a MATLAB file"),
+    (0, b"\x89HDF", "HDF5"),
+    (0, b"PK\x03\x04", "a ZIP archive or NPZ"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"%PDF", "PDF"),
+)
+_XML_BEFORE_ROOT = re.compile(
+    r"\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>",
+    re.DOTALL,
+)
+_XML_ROOT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z_][\w.-]{0,59})[\s/>]", re.ASCII)
+# Shorter texts without spaces are words; DeepECG's files have 160,000 characters.
+_LEAST_BASE64_CHARACTERS = 256
+_BASE64_TEXT = re.compile(rb"[A-Za-z0-9+/=\r\n]+")
+
+
+def sniff(head: bytes, path: Path) -> str:
+    """The key in FORMAT_NAMES of the format that `head`, the first HEAD_BYTES of `path`, begins.
+
+    Raises UnsupportedFormat, saying what the content looks like and which formats are read.
+    """
+    text = _as_text(head)
+    root_name = _xml_root_name(text)
+    if root_name in _FORMAT_OF_ROOT:
+        return _FORMAT_OF_ROOT[root_name]
+    if head.startswith(b"\x93NUMPY"):
+        return "npy"
+    if head[128:132] == b"DICM":
+        return "dicom"
+    if _is_wfdb_header(text) or _is_wfdb_signal_file(path):
+        return "wfdb"
+    if len(head) >= _LEAST_BASE64_CHARACTERS and _BASE64_TEXT.fullmatch(head):
+        return "deepecg_base64"
+    raise UnsupportedFormat(f"{_likeness(head, text, root_name, path)}; supported: {', '.join(FORMAT_NAMES.values())}")
+
+
+def wfdb_header_of(head: bytes, path: Path) -> Path:
+    """The header of the WFDB record that `path`, a header or a signal file, belongs to."""
+    return path if _is_wfdb_header(_as_text(head)) else _header_beside(path)
+
+
+def _header_beside(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.hea")
+
+
+def _is_wfdb_header(text: str) -> bool:
+    lines = (line.strip() for line in text.splitlines())
+    first_line = next((line for line in lines if line and not line.startswith("#")), "")
+    record = RECORD_LINE.fullmatch(first_line)
+    return record is not None and record["rate_hz"] is not None
+
+
+def _is_wfdb_signal_file(path: Path) -> bool:
+    # A signal file is bare numbers, which may even begin with "<": only a header that names it tells what it is.
+    header = _header_beside(path)
+    if not header.is_file():
+        return False
+    lines = _as_text(read_bytes(header)[:HEAD_BYTES]).splitlines()
+    return any(line.split(maxsplit=1)[:1] == [path.name] for line in lines)
+
+
+def _as_text(head: bytes) -> str:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head.decode("utf-16", errors="replace").lstrip("\ufeff").lstrip()
+    return head.removeprefix(b"\xef\xbb\xbf").decode("latin-1").lstrip()
+
+
+def _xml_root_name(text: str) -> str | None:
+    position = 0
+    while match := _XML_BEFORE_ROOT.match(text, position):
+        position = match.end()
+    root = _XML_ROOT.match(text, position)
+    return root[1] if root else None
+
+
+def _likeness(head: bytes, text: str, root_name: str | None, path: Path) -> str:
+    if root_name:
+        return f"looks like {_UNSUPPORTED_ROOTS.get(root_name, 'XML of another kind')} (root element {root_name})"
+    for offset, magic, meaning in _UNSUPPORTED_MAGIC:
+        if head.startswith(magic, offset):
+            return f"looks like {meaning}"
+    if text.startswith("<?xml"):
+        return "looks like XML, but no root element is near its beginning"
+    if path.suffix.lower() in (".dat", ".mat"):
+        return "no known ECG format by its content; a WFDB signal file needs its header (.hea) beside it"
+    return "no known ECG format by its content"

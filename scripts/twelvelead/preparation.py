@@ -1,0 +1,157 @@
+"""Records of a shard -> prepared tensors, a block of recordings in memory at a time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from twelvelead.atomic import replacing
+from twelvelead.ecg import twelve_leads
+from twelvelead.errors import CalibrationError, SignalError
+from twelvelead.recipes import deepecg
+from twelvelead.recipes.calibration import Calibration
+from twelvelead.recipes.ordered_sum import HashOrderedSum, PartialSum, combine
+from twelvelead.recipes.resampling import to_rate
+from twelvelead.records import Record, read_records
+from twelvelead.shards import ecg_hash
+from twelvelead.tensors import RowStatus, TensorWriter, write_statuses
+
+BLOCK = 64  # recordings; 8 MB of signal
+SPECTRUM_SHAPE = (12, deepecg.N_BINS)
+
+
+@dataclass(frozen=True)
+class DeepecgSettings:
+    """How recipe deepecg reads a recording; part of a calibration, since one made otherwise does not fit."""
+
+    units: str
+    scale: str
+    resampling: str
+
+    @property
+    def reproduces_deepecg(self) -> bool:
+        """Whether the batch is treated exactly as DeepECG treats it, flat recordings included."""
+        return self.units == "raw" and self.scale == "batch"
+
+    def is_prepared(self, record: Record) -> bool:
+        return record.status == "ok" or (self.reproduces_deepecg and record.status == "flat")
+
+    def calibrates(self, record: Record) -> bool:
+        """DeepECG's factor is computed from the files its own readers take; ours from every usable recording."""
+        return self.is_prepared(record) and (record.recording.deepecg_reads or not self.reproduces_deepecg)
+
+    def signal(self, record: Record) -> np.ndarray:
+        """(12, 2500) float32, mV unless units are raw. Raises TooShort or LeadMissing."""
+        leads = twelve_leads(record.recording, self.units)
+        return to_rate(leads, record.recording.sampling_rate_hz, deepecg.SAMPLING_RATE_HZ, method=self.resampling)
+
+
+def spectrum_of_records(records: str, destination: str, settings: DeepecgSettings) -> int:
+    """Writes the sum of the shard's magnitude spectra; returns the number of recordings in it.
+
+    The sum is over the hash order's tree, so that it does not depend on how the batch is cut into shards.
+    """
+    total = HashOrderedSum(SPECTRUM_SHAPE)
+    for block in _blocks(records, settings.calibrates, settings.signal):
+        for row, magnitude in zip(block.rows, deepecg.magnitude_spectrum(block.signals), strict=True):
+            total.push(ecg_hash(row.ecg_id), magnitude)
+    partial = total.partial() or PartialSum(0, 0, 0, total.total())
+    with replacing(destination) as temporary, open(temporary, "wb") as file:
+        # Hashes as uint64: they do not fit numpy's default integer.
+        hashes = np.array([partial.lowest, partial.highest], dtype=np.uint64)
+        np.savez(file, hashes=hashes, n=partial.n, array=partial.array)
+    return partial.n
+
+
+def calibration_of_spectra(spectra: list[str], settings: DeepecgSettings) -> Calibration:
+    """The batch's calibration from its shards' sums. Raises CalibrationError when no recording is usable."""
+    total = combine(map(_read_partial, spectra), SPECTRUM_SHAPE)
+    if total.n == 0:
+        raise CalibrationError("no recording of the batch is usable, so there is nothing to calibrate on")
+    return deepecg.calibrate(total.total(), total.n, settings.scale, settings.units, settings.resampling)
+
+
+def _read_partial(path: str) -> PartialSum | None:
+    with np.load(path) as stored:
+        n = int(stored["n"])
+        lowest, highest = (int(value) for value in stored["hashes"])
+        return PartialSum(lowest, highest, n, stored["array"]) if n else None
+
+
+def frozen_calibration(path: str, settings: DeepecgSettings) -> Calibration:
+    """An earlier calibration, if it was made with the same settings; CalibrationError otherwise."""
+    calibration = Calibration.from_json(path)
+    calibration.check(asdict(settings))
+    return calibration
+
+
+def clean_records(records: str, tensor: str, statuses: str, calibration: Calibration, settings: DeepecgSettings) -> int:
+    """Writes the cleaned signals (n, 12, 2500) of a shard and what became of each file; returns n."""
+
+    def cleaned(signals: np.ndarray) -> np.ndarray:
+        return deepecg.clean(signals, calibration)
+
+    shape = (12, deepecg.N_SAMPLES)
+    return _write_prepared(records, tensor, statuses, shape, settings.is_prepared, settings.signal, cleaned)
+
+
+def prepare_records(records: str, tensor: str, statuses: str, recipe: str) -> int:
+    """Writes the tensor of a recipe that needs no calibration; returns its number of rows."""
+    module = import_module(f"twelvelead.recipes.{recipe}")
+
+    def signal(record: Record) -> np.ndarray:
+        return module.prepare(twelve_leads(record.recording), record.recording.sampling_rate_hz)
+
+    def usable(record: Record) -> bool:
+        return record.status == "ok"
+
+    return _write_prepared(records, tensor, statuses, module.SHAPE, usable, signal, lambda signals: signals)
+
+
+@dataclass(frozen=True)
+class _Block:
+    rows: list[RowStatus]  # of the signals, in order
+    signals: np.ndarray
+    refused: list[RowStatus]
+
+
+def _blocks(records: str, usable: Callable[[Record], bool], signal: Callable[[Record], np.ndarray]) -> Iterator[_Block]:
+    """Signals of the usable records, BLOCK at a time; records that are not, or that the recipe refuses, come along."""
+    rows, signals, refused = [], [], []
+    for record in read_records(records):
+        try:
+            if not usable(record):
+                raise SignalError(record.message, record.status)
+            signals.append(signal(record))
+            rows.append(RowStatus(record.ecg_id, "ok"))
+        except SignalError as error:
+            refused.append(RowStatus(record.ecg_id, error.status, str(error)))
+        if len(signals) == BLOCK:
+            yield _Block(rows, np.stack(signals), refused)
+            rows, signals, refused = [], [], []
+    yield _Block(rows, np.stack(signals) if signals else np.empty((0,)), refused)
+
+
+def _write_prepared(records, tensor, statuses, shape, usable, signal, transform) -> int:
+    outcome, n = [], 0
+    with _tensor(tensor, shape) as writer:
+        for block in _blocks(records, usable, signal):
+            if block.rows:
+                writer.append(transform(block.signals))
+            outcome += block.rows + block.refused
+            n += len(block.rows)
+    write_statuses(statuses, outcome)
+    return n
+
+
+@contextmanager
+def _tensor(path: str, shape: tuple[int, ...]) -> Iterator[TensorWriter]:
+    with replacing(Path(path)) as temporary:
+        writer = TensorWriter(temporary, shape)
+        try:
+            yield writer
+        finally:
+            writer.close()

@@ -1,0 +1,161 @@
+"""Decoded recordings on disk: a Parquet file per shard, one row per file, whatever became of it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from twelvelead import formats
+from twelvelead.atomic import replacing
+from twelvelead.ecg import Recording
+from twelvelead.errors import SignalError
+from twelvelead.quality import signal_status
+
+ROWS_PER_GROUP = 128  # about 10 MB of samples: what a reading job holds in memory at a time
+
+SCHEMA = pa.schema(
+    [
+        ("ecg_id", pa.string()),
+        ("status", pa.string()),
+        ("message", pa.string()),
+        ("format", pa.string()),
+        ("device", pa.string()),
+        ("units", pa.string()),
+        ("sampling_rate_hz", pa.float64()),
+        ("n_samples", pa.int64()),
+        ("leads", pa.list_(pa.string())),
+        ("gain_mv", pa.list_(pa.float64())),
+        ("offset_mv", pa.list_(pa.float64())),
+        ("dtype", pa.string()),
+        ("samples", pa.binary()),
+        ("statements", pa.list_(pa.string())),
+        ("deepecg_reads", pa.bool_()),
+    ]
+)
+SUMMARY_COLUMNS = ["ecg_id", "status", "message", "format", "sampling_rate_hz", "n_samples"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One file of a shard: what it is called here, what became of it, and its recording where one was decoded."""
+
+    ecg_id: str
+    status: str
+    message: str
+    recording: Recording | None
+
+
+def decode(ecg_id: str, path: str, array_unit_mv: float = 1.0) -> Record:
+    """Reads one file. Never raises for a bad file: the record says what is wrong with it."""
+    try:
+        recording = formats.read(path)
+        if recording.samples.size == 0:
+            raise SignalError("the file holds no samples")
+    except FileNotFoundError:
+        return Record(ecg_id, "missing", "the file vanished after the run was planned", None)
+    except SignalError as error:
+        return Record(ecg_id, error.status, " ".join(str(error).split()), None)
+    if recording.format == "npy":
+        recording = replace(recording, gain_mv=recording.gain_mv * array_unit_mv)
+    status, message = signal_status(recording)
+    return Record(ecg_id, status, message, recording)
+
+
+def write_records(files: Sequence[tuple[str, str]], destination: Path | str, array_unit_mv: float) -> dict[str, int]:
+    """Decodes (ecg_id, path) pairs into a Parquet file; returns how many ended in each status."""
+    counts: dict[str, int] = {}
+    with replacing(destination) as temporary, pq.ParquetWriter(temporary, SCHEMA, **_PARQUET) as writer:
+        for start in range(0, len(files), ROWS_PER_GROUP):
+            rows = [decode(*file, array_unit_mv=array_unit_mv) for file in files[start : start + ROWS_PER_GROUP]]
+            writer.write_batch(_as_batch(rows))
+            for row in rows:
+                counts[row.status] = counts.get(row.status, 0) + 1
+    return counts
+
+
+# Samples compress to about half; dictionaries would only be tried and given up for them.
+_PARQUET = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "use_dictionary": ["status", "format", "device", "units", "dtype"],
+}
+
+
+def _as_batch(rows: list[Record]) -> pa.RecordBatch:
+    columns = {name: [] for name in SCHEMA.names}
+    for row in rows:
+        found = row.recording
+        values = {"ecg_id": row.ecg_id, "status": row.status, "message": row.message}
+        if found is not None:
+            values |= {
+                "format": found.format,
+                "device": found.device,
+                "units": found.units,
+                "sampling_rate_hz": found.sampling_rate_hz,
+                "n_samples": found.samples.shape[1],
+                "leads": list(found.leads),
+                "gain_mv": np.asarray(found.gain_mv, dtype=np.float64),
+                "offset_mv": None if found.offset_mv is None else np.asarray(found.offset_mv, dtype=np.float64),
+                "dtype": found.samples.dtype.str,
+                "samples": np.ascontiguousarray(found.samples).tobytes(),
+                "statements": list(found.statements),
+                "deepecg_reads": found.deepecg_reads,
+            }
+        for name, column in columns.items():
+            column.append(values.get(name))
+    return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
+
+
+def read_records(path: Path | str) -> Iterator[Record]:
+    """The records of a shard in the order of their hashes, a row group in memory at a time."""
+    with pq.ParquetFile(path) as file:
+        yield from _as_records(file.iter_batches(batch_size=ROWS_PER_GROUP))
+
+
+def _as_records(batches: Iterable[pa.RecordBatch]) -> Iterator[Record]:
+    for batch in batches:
+        samples = batch.column("samples")
+        for position, row in enumerate(batch.drop_columns("samples").to_pylist()):
+            yield Record(row["ecg_id"], row["status"], row["message"], _as_recording(row, samples[position]))
+
+
+def _as_recording(row: Mapping, samples: pa.BinaryScalar) -> Recording | None:
+    if row["leads"] is None:
+        return None
+    stored = np.frombuffer(samples.as_buffer(), dtype=np.dtype(row["dtype"]))
+    return Recording(
+        format=row["format"],
+        leads=tuple(row["leads"]),
+        samples=stored.reshape(len(row["leads"]), row["n_samples"]),
+        gain_mv=np.asarray(row["gain_mv"]),
+        offset_mv=None if row["offset_mv"] is None else np.asarray(row["offset_mv"]),
+        sampling_rate_hz=row["sampling_rate_hz"],
+        units=row["units"],
+        statements=tuple(row["statements"]),
+        device=row["device"],
+        deepecg_reads=row["deepecg_reads"],
+    )
+
+
+def find_records(paths: Sequence[Path | str], wanted: set[str]) -> dict[str, Record]:
+    """Some records of a batch by ecg_id; of the samples, only the row groups that hold them are read."""
+    found = {}
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            ids = file.read(columns=["ecg_id"]).column("ecg_id").to_pylist()
+            start = 0
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                if wanted.intersection(ids[start : start + rows]):
+                    records = _as_records(file.read_row_group(group).to_batches())
+                    found |= {record.ecg_id: record for record in records if record.ecg_id in wanted}
+                start += rows
+    return found
+
+
+def read_columns(paths: Sequence[Path | str], columns: Sequence[str]) -> pa.Table:
+    """Some columns of many shards' records as one table; the samples stay on disk."""
+    return pa.concat_tables(pq.read_table(path, columns=list(columns)) for path in paths)

@@ -1,0 +1,216 @@
+"""From the files of a finished batch to what its page says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from twelvelead import __version__
+from twelvelead.assembly import matrices, summary_of, targets_of
+from twelvelead.ecg import twelve_leads
+from twelvelead.errors import SignalError
+from twelvelead.provenance import package_versions
+from twelvelead.recipes.resampling import to_rate
+from twelvelead.records import find_records
+from twelvelead.report.content import (
+    CellCounts,
+    EcgDrawing,
+    EvaluatedModel,
+    FileProblem,
+    MissingModel,
+    PageContent,
+    PredictionsOnly,
+    TaskSection,
+    UnknownStatement,
+    evaluated_binary,
+    evaluated_multilabel,
+)
+from twelvelead.scoring import metrics_of, read_categories
+
+DRAWING_RATE_HZ = 250
+FEW_FOR_A_BATCH_SCALE = 200  # below this DeepECG's factor follows the batch's composition more than its gain
+SHOWN_STATEMENTS = 20
+SHOWN_PREDICTIONS = 4
+
+
+@dataclass(frozen=True)
+class BatchResults:
+    """What the workflow found out about a batch.
+
+    recordings  recordings.csv; records: paths of the decoded shards; scored: (task, model) -> table made for scoring
+    labels      task -> summary of its labeler; absent: task -> model -> why it could not run
+    calibration the calibration.json that the models' input was made with, where one was
+    """
+
+    batch: str
+    recordings: pd.DataFrame
+    records: Sequence[str]
+    scored: Mapping[tuple[str, str], pd.DataFrame]
+    labels: Mapping[str, Mapping]
+    tasks: Mapping[str, Mapping]
+    absent: Mapping[str, Mapping[str, str]]
+    models: Mapping[str, Mapping]
+    calibration: Mapping | None
+
+
+def page_content(found: BatchResults, settings: Mapping, patterns_path: str, categories_path: str) -> PageContent:
+    """Everything the page shows; `settings` are the parts of the configuration that it depends on."""
+    recordings = found.recordings
+    sections = [_section(found, task, patterns_path, categories_path) for task in found.tasks]
+    wrong = recordings[(recordings["status"] != "ok") | ~recordings["truth"].isin(["ok", "missing"])]
+    problems = [
+        FileProblem(
+            row.row, row.task, row.file, row.status if row.status != "ok" else f"truth {row.truth}", row.message
+        )
+        for row in wrong.itertuples()
+    ]
+    unknown: dict[str, int] = {}
+    for summary in found.labels.values():
+        for text, count in summary["unknown_statements"]:
+            unknown[text] = unknown.get(text, 0) + count
+    most = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_STATEMENTS]
+    return PageContent(
+        batch=found.batch,
+        cells=tuple(_counts(recordings, task) for task in found.tasks),
+        problems=tuple(problems),
+        notes=tuple(_notes(found, settings, unknown)),
+        unknown_statements=tuple(UnknownStatement(text, count) for text, count in most),
+        tasks=tuple(sections),
+        ecgs=tuple(_drawings(found, settings["report"]["ecgs"])),
+        provenance=_provenance(found, settings),
+        hide_file_names=settings["report"]["hide_file_names"],
+    )
+
+
+def _counts(recordings: pd.DataFrame, task: str) -> CellCounts:
+    of_task = recordings[recordings["task"] == task]
+    return CellCounts(
+        task, len(of_task), of_task["status"].value_counts().to_dict(), of_task["truth"].value_counts().to_dict()
+    )
+
+
+def _section(found: BatchResults, task: str, patterns_path: str, categories_path: str) -> TaskSection:
+    evaluated, predictions_only = [], []
+    for (of_task, model), scored in found.scored.items():
+        if of_task != task:
+            continue
+        shown = _evaluated(found, task, model, scored, patterns_path, categories_path)
+        (evaluated if isinstance(shown, EvaluatedModel) else predictions_only).append(shown)
+    missing = [
+        MissingModel(model, reason, "see Models in the README for how to get it")
+        for model, reason in found.absent[task].items()
+    ]
+    title = found.tasks[task].get("title", task)
+    note = (
+        _truth_note(found.labels.get(task))
+        if found.tasks[task]["kind"] == "patterns"
+        else "Truth is the table's 0 or 1."
+    )
+    return TaskSection(task, title, note, tuple(evaluated), tuple(predictions_only), tuple(missing))
+
+
+def _evaluated(
+    found: BatchResults, task: str, model: str, scored: pd.DataFrame, patterns_path: str, categories_path: str
+) -> EvaluatedModel | PredictionsOnly:
+    targets = targets_of(scored)
+    truth, probability = matrices(scored, targets)
+    if len(scored) < 2:
+        return PredictionsOnly(model, len(scored), "metrics need at least two ECGs")
+    if np.isnan(truth).all():
+        return PredictionsOnly(model, len(scored), "the table gives no truth for these ECGs")
+    kind = found.tasks[task]["kind"]
+    metrics = metrics_of(scored, kind, patterns_path, categories_path)
+    if kind == "binary":
+        return evaluated_binary(model, metrics, truth[:, 0], probability[:, 0], found.tasks[task].get("title", task))
+    categories = read_categories(patterns_path, categories_path)
+    qualities = summary_of(found.models[model].get("mapping"))
+    notes = [f"{target}: the model's class is a match of quality “{quality}”." for target, quality in qualities.items()]
+    return evaluated_multilabel(model, metrics, truth, probability, targets, categories, notes)
+
+
+def _truth_note(summary: Mapping | None) -> str:
+    if summary is None:
+        return ""
+    note = (
+        "Truth is a pseudo-label: what the phrase table (lexicon) reads in the machine's statements, not a "
+        "cardiologist's diagnosis. Where the statements leave a pattern open, the ECG is left out of its figures."
+    )
+    if summary["cells_from_file"]:
+        note += (
+            f" {summary['cells_from_file']} statements were taken from the ECG files, where the table's cell is empty."
+        )
+    return note
+
+
+def _notes(found: BatchResults, settings: Mapping, unknown: Mapping[str, int]) -> list[str]:
+    notes = []
+    calibration = found.calibration
+    if calibration and calibration["scale"] == "batch" and calibration["n"] < FEW_FOR_A_BATCH_SCALE:
+        notes.append(
+            f"scale: batch was computed from {calibration['n']} ECGs. With fewer than {FEW_FOR_A_BATCH_SCALE} an ECG's "
+            "result depends strongly on the others of its batch; use scale: physical or a frozen calibration."
+        )
+    doubtful = found.recordings["message"].str.contains("warning:", regex=False).sum()
+    if doubtful:
+        notes.append(
+            f"{doubtful} recordings have amplitudes that no ECG has; their units are doubtful, see recordings.csv."
+        )
+    if unknown:
+        notes.append(
+            f"{sum(unknown.values())} machine statements of {len(unknown)} kinds are not in the phrase table; "
+            "they are listed below and count for nothing."
+        )
+    return notes
+
+
+def _drawings(found: BatchResults, how_many: int) -> list[EcgDrawing]:
+    """The first usable ECGs of the table, as recorded, with their highest predictions."""
+    usable = found.recordings[found.recordings["status"] == "ok"].drop_duplicates("ecg_id").head(how_many)
+    records = find_records(found.records, set(usable["ecg_id"]))
+    drawings = []
+    for row in usable.itertuples():
+        recording = records[row.ecg_id].recording
+        try:
+            signal_mv = to_rate(
+                twelve_leads(recording), recording.sampling_rate_hz, DRAWING_RATE_HZ, method="polyphase"
+            )
+        except SignalError:
+            continue
+        predictions, truth = _says(found, row.ecg_id)
+        caption = row.file + (f" (machine: {', '.join(truth)})" if truth else "")
+        drawings.append(EcgDrawing(row.ecg_id, row.row, caption, signal_mv, DRAWING_RATE_HZ, tuple(predictions)))
+    return drawings
+
+
+def _says(found: BatchResults, ecg_id: str) -> tuple[list[tuple[str, float]], list[str]]:
+    """The highest predictions for one ECG over all tasks and models, and the patterns its truth names."""
+    predictions, named = [], []
+    for (task, _), scored in found.scored.items():
+        of_ecg = scored[scored["ecg_id"] == ecg_id]
+        if of_ecg.empty:
+            continue
+        targets = targets_of(scored)
+        truth, probability = matrices(of_ecg.head(1), targets)
+        names = [found.tasks[task].get("title", task)] if targets == ["results"] else targets
+        pairs = [(name, float(p)) for name, p in zip(names, probability[0], strict=True) if np.isfinite(p)]
+        predictions += sorted(pairs, key=lambda pair: -pair[1])[:SHOWN_PREDICTIONS]
+        named += [name for name, value in zip(names, truth[0], strict=True) if value == 1 and name not in named]
+    return predictions, named[:SHOWN_PREDICTIONS]
+
+
+def _provenance(found: BatchResults, settings: Mapping) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    models = [
+        (model, f"{entry.get('title', model)}; sha256 {entry.get('sha256', 'not pinned')}; {entry.get('licence', '')}")
+        for model, entry in found.models.items()
+    ]
+    shown = {
+        **settings["preprocessing"],
+        "labeler": settings["labeler"],
+        "uncertain statements": settings["uncertain_statements"],
+    }
+    return (
+        ("Software", (("twelvelead", __version__), *package_versions().items())),
+        ("Settings", tuple((key, str(value)) for key, value in shown.items())),
+        ("Models", tuple(models)),
+    )

@@ -1,0 +1,43 @@
+"""How the files of a batch are cut into shards: by a hash of their id, so that a new row touches one shard."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+HASH_BITS = 64
+
+
+def ecg_hash(ecg_id: str) -> int:
+    """64 bits that place a file in the hash order; they depend on nothing but its id."""
+    return int.from_bytes(hashlib.blake2b(ecg_id.encode(), digest_size=HASH_BITS // 8).digest(), "big")
+
+
+def hash_bits(value: int) -> str:
+    return f"{value:0{HASH_BITS}b}"
+
+
+def buckets(bits: Sequence[str], capacity: int, prefix: str = "") -> list[str]:
+    """Prefixes that cut sorted hashes into buckets of at most `capacity`; only buckets that are too full are halved."""
+    if not bits:
+        return []
+    if len(bits) <= capacity or len(prefix) == HASH_BITS:
+        return [prefix]
+    ones = next((i for i, one in enumerate(bits) if one[len(prefix)] == "1"), len(bits))
+    return buckets(bits[:ones], capacity, prefix + "0") + buckets(bits[ones:], capacity, prefix + "1")
+
+
+def listing(members: Sequence[tuple[str, str, int, int]]) -> bytes:
+    """A shard's plan: a line per file with ecg_id, path, size and mtime_ns, so that a changed file changes the plan.
+
+    The path is JSON, since a file name may hold a tab or a newline.
+    """
+    lines = (f"{ecg_id}\t{json.dumps(path)}\t{size}\t{mtime_ns}\n" for ecg_id, path, size, mtime_ns in members)
+    return "".join(lines).encode()
+
+
+def read_listing(path: Path | str) -> list[tuple[str, str]]:
+    """(ecg_id, path) of the files of a shard, in the order of their hashes."""
+    with open(path, encoding="utf-8") as lines:
+        columns = (line.rstrip("\n").split("\t") for line in lines)
+        return [(ecg_id, json.loads(quoted)) for ecg_id, quoted, _, _ in columns]

@@ -1,0 +1,230 @@
+"""The user's table: read, checked, and turned into cells, one per table cell that names an ECG file."""
+
+import csv
+import posixpath
+import re
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from twelvelead.config import did_you_mean
+from twelvelead.errors import TableError
+
+FIRST_ROW = 2  # row 1 of a spreadsheet is the header
+
+WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+CELL_COLUMNS = ("row", "task", "file", "path", "truth", "truth_status", "status", "message", "patient")
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """The table as text, one row per ECG, empty cells as "". CSV (comma, UTF-8 or Latin-1, BOM or not) or Parquet.
+
+    Raises TableError, in one line, when the file is absent, empty, not separated by commas or not a table at all.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise TableError(f"{path}: there is no such table; check `table` in the configuration")
+    table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    table.columns = [str(column).strip() for column in table.columns]
+    if table.empty:
+        raise TableError(f"{path}: the table has a header and no rows; expected one row per ECG")
+    return table
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    content = path.read_bytes()
+    if not content.strip():
+        raise TableError(f"{path}: the file is empty; expected a header and one row per ECG")
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise TableError(f"{path}: this is a spreadsheet file, expected CSV; save it as CSV (comma-separated)")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content[:4096]:
+        raise TableError(f"{path}: this is not CSV in UTF-8 or Latin-1; save it as CSV UTF-8")
+    encoding = "utf-8-sig" if _is_utf8(content) else "latin-1"
+    _check_header(path, content.decode(encoding).lstrip("\r\n").splitlines()[0])
+    try:
+        with warnings.catch_warnings():
+            # A first row longer than the header would otherwise shift every column, or lose cells, without a word.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path, dtype=str, keep_default_na=False, encoding=encoding, skip_blank_lines=False, index_col=False
+            )
+        return table.fillna("")
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
+        raise TableError(f"{path}: {reason}; quote cells that contain a comma") from error
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _check_header(path: Path, header: str) -> None:
+    columns = [column.strip() for column in next(csv.reader([header]))]
+    twice = [column for column, times in Counter(columns).items() if times > 1]
+    if twice:
+        raise TableError(f"{path}: column `{twice[0]}` stands in the header twice; rename or remove one of them")
+    if len(columns) > 1:
+        return
+    for delimiter, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if delimiter in header:
+            raise TableError(
+                f"{path}: the columns are separated by {name}, expected commas; save it as comma-separated CSV"
+            )
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(path)
+    except Exception as error:  # pyarrow raises many kinds for a file that is no Parquet
+        raise TableError(f"{path}: cannot be read as Parquet ({type(error).__name__}); check the file") from error
+    if table.index.name is not None:
+        table = table.reset_index()
+    return pd.DataFrame({column: _as_text(table[column]) for column in table.columns})
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    return column.astype(object).where(column.notna(), "").map(str)
+
+
+def tasks_of(table: pd.DataFrame, tasks: Mapping[str, Mapping], wanted: str | list[str], path: Path | str) -> list[str]:
+    """Names of the tasks to run: those whose file column the table has, or the `wanted` ones.
+
+    Raises TableError for a truth column without its file column, a wanted task whose file column is absent, and a
+    table that has no file column at all.
+    """
+    columns = set(table.columns)
+    for task in tasks.values():
+        truth, file = task["truth_column"], task["file_column"]
+        if truth in columns and file not in columns and not _shares_file_column(truth, tasks, columns):
+            raise TableError(
+                f"{path}: column `{truth}` is there without `{file}`, which names the ECG file of each row"
+                f"{did_you_mean(file, columns)}; add it or remove `{truth}`"
+            )
+    if wanted == "auto":
+        present = [name for name, task in tasks.items() if task["file_column"] in columns]
+        if not present:
+            pairs = ", ".join(f"`{task['file_column']}`" for task in tasks.values())
+            raise TableError(
+                f"{path}: no column names ECG files; expected one of {pairs}; found {', '.join(table.columns)}"
+            )
+        return present
+    for name in wanted:
+        if tasks[name]["file_column"] not in columns:
+            file = tasks[name]["file_column"]
+            raise TableError(f"{path}: task `{name}` needs column `{file}`{did_you_mean(file, columns)}")
+    return list(wanted)
+
+
+def _shares_file_column(truth: str, tasks: Mapping[str, Mapping], columns: set[str]) -> bool:
+    return any(task["truth_column"] == truth and task["file_column"] in columns for task in tasks.values())
+
+
+def cells_of(
+    table: pd.DataFrame, tasks: Mapping[str, Mapping], names: list[str], patient_column: str | None
+) -> pd.DataFrame:
+    """One row per table cell that names a file, with the columns CELL_COLUMNS.
+
+    row           as a spreadsheet shows it (the header is row 1)
+    path          the file name, normalised; "" where it is refused
+    truth         the text of a statement, or "0"/"1"; "" where there is none
+    truth_status  ok, missing, conflicting (the same file with two truths) or invalid (an outcome that is not 0 or 1)
+    status        "" until the file is looked at; refused and duplicate are decided here
+    patient       a number that tells patients apart, -1 where unknown; never the table's own value
+    Raises TableError when `patient_column` is not in the table.
+    """
+    patient = _patient_codes(table, patient_column)
+    parts = [_cells_of_task(table, name, tasks[name], patient) for name in names]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _patient_codes(table: pd.DataFrame, column: str | None) -> np.ndarray:
+    if column is None:
+        return np.full(len(table), -1)
+    if column not in table.columns:
+        raise TableError(f"the table has no column `{column}` (patient_column){did_you_mean(column, table.columns)}")
+    values = table[column].str.strip()
+    codes = pd.factorize(values, sort=True)[0]
+    return np.where(values == "", -1, codes)
+
+
+def _cells_of_task(table: pd.DataFrame, name: str, task: Mapping, patient: np.ndarray) -> pd.DataFrame:
+    file = table[task["file_column"]].str.strip()
+    named = (file != "").to_numpy()
+    has_truth = task["truth_column"] in table.columns
+    truth = table[task["truth_column"]].str.strip() if has_truth else pd.Series("", index=table.index)
+    cells = pd.DataFrame(
+        {
+            "row": np.arange(len(table))[named] + FIRST_ROW,
+            "task": name,
+            "file": file[named].to_numpy(),
+            "truth": truth[named].to_numpy(),
+            "patient": patient[named],
+        }
+    )
+    cells["truth_status"] = np.where(cells["truth"] == "", "missing", "ok")
+    cells["message"] = ""
+    if task["kind"] == "binary":
+        _read_outcomes(cells, task["truth_column"])
+    normal = {text: _normal_path(text) for text in cells["file"].unique()}
+    cells["path"] = cells["file"].map(normal)
+    cells["status"] = np.where(cells["path"] == "", "refused", "")
+    cells.loc[cells["path"] == "", "message"] = (
+        "the file name is absolute or leads out of the signal folder; expected a path relative to `signals`"
+    )
+    return cells[list(CELL_COLUMNS)]
+
+
+def _read_outcomes(cells: pd.DataFrame, truth_column: str) -> None:
+    """Turns 0/1 outcomes however they are written (1, 1.0, True) into "0" and "1"; anything else is invalid."""
+    given = cells["truth"]
+    number = pd.to_numeric(given.str.lower().replace({"true": "1", "false": "0"}), errors="coerce")
+    missing = (given == "") | given.str.lower().isin(["nan", "na", "none", "null"])
+    valid = number.isin([0, 1])
+    cells["truth_status"] = np.select([missing, valid], ["missing", "ok"], "invalid")
+    invalid = cells["truth_status"] == "invalid"
+    cells.loc[invalid, "message"] = [f"{truth_column} is {value[:20]!r}; expected 0 or 1" for value in given[invalid]]
+    cells["truth"] = np.where(valid & ~missing, number.fillna(0).astype(int).astype(str), "")
+
+
+def _normal_path(file: str) -> str:
+    """The file name with `.` and doubled slashes removed; "" when it is absolute or climbs out of the folder."""
+    parts = file.replace("\\", "/").split("/")
+    if file.startswith(("/", "\\")) or ".." in parts or WINDOWS_DRIVE.match(file) or "\0" in file:
+        return ""
+    normal = posixpath.normpath(file)
+    return "" if normal == "." else normal
+
+
+def mark_repeated(cells: pd.DataFrame) -> None:
+    """A file counts once per task: equal rows after the first are duplicates, differing truths are conflicting."""
+    for _, of_task in cells.groupby("task", sort=False):
+        repeated = of_task.index[(of_task["path"] != "") & of_task.duplicated("path", keep=False)]
+        if len(repeated):
+            _mark_repeated_in_task(cells, repeated)
+
+
+def _mark_repeated_in_task(cells: pd.DataFrame, repeated: pd.Index) -> None:
+    same_file = cells.loc[repeated]
+    truths_of = same_file[same_file["truth_status"] == "ok"].groupby("path")["truth"].nunique()
+    conflicting = same_file.index[same_file["path"].isin(truths_of.index[truths_of > 1])]
+    rows_of = same_file.groupby("path")["row"].agg(lambda rows: ", ".join(str(row) for row in rows[:5]))
+    cells.loc[conflicting, "truth_status"] = "conflicting"
+    cells.loc[conflicting, "message"] = [
+        f"rows {rows_of[path]} give this file different truths; keep one" for path in cells.loc[conflicting, "path"]
+    ]
+    # The row that stays is the first with a truth, so that an empty cell does not hide another row's.
+    order = same_file.assign(absent=same_file["truth_status"] != "ok").sort_values(["absent", "row"], kind="stable")
+    later = order.index[order.duplicated("path")]
+    first_row = order.drop_duplicates("path").set_index("path")["row"]
+    cells.loc[later, "status"] = "duplicate"
+    silent = later[cells.loc[later, "message"] == ""]
+    cells.loc[silent, "message"] = [f"the same file as row {first_row[path]}" for path in cells.loc[silent, "path"]]

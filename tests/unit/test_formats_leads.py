@@ -1,0 +1,65 @@
+"""Lead names, stored types and diagnostic statements."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from twelvelead.ecg import LEADS
+from twelvelead.errors import LeadMissing, UnreadableFile
+from twelvelead.formats.leads import as_recording_samples, stack, standard_lead
+from twelvelead.formats.statements import clean_statements
+
+
+@pytest.mark.parametrize("lead", LEADS)
+@pytest.mark.parametrize("spelling", ["{}", " {} ", "Lead {}", "MDC_ECG_LEAD_{}", "lead_{}", "Lead {} (Einthoven)"])
+def test_spellings_of_a_standard_lead(lead, spelling):
+    for name in (lead, lead.upper(), lead.lower()):
+        assert standard_lead(spelling.format(name)) == lead
+
+
+@pytest.mark.parametrize("name", ["-aVR", "V3R", "V7", "X", "vx", "", "Lead", "MLII", "I-II", "aVR-", "V1 V2", "IV"])
+def test_other_leads_are_no_standard_lead(name):
+    assert standard_lead(name) is None
+
+
+def test_stack_names_the_shorter_lead():
+    with pytest.raises(UnreadableFile, match=r"lead V2 \(3\) is shorter .*5 samples"):
+        stack({"I": np.zeros(5), "V2": np.zeros(3)})
+    with pytest.raises(UnreadableFile, match="no samples"):
+        stack({"I": np.zeros(0)})
+    with pytest.raises(LeadMissing):
+        stack({})
+
+
+@settings(max_examples=60, deadline=None)
+@given(hnp.arrays(hnp.integer_dtypes() | hnp.unsigned_integer_dtypes(), (2, 3)))
+def test_integers_keep_their_values_in_the_narrowest_type(samples):
+    stored = as_recording_samples(samples)
+    assert stored.dtype in (np.int16, np.int32, np.float32)
+    if stored.dtype.kind == "i":
+        assert [int(value) for value in stored.ravel()] == [int(value) for value in samples.ravel()]
+    else:
+        assert max(abs(int(value)) for value in samples.ravel()) >= 2**31
+        np.testing.assert_allclose(stored, samples.astype(np.float64), rtol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text(max_size=30) | st.none(), max_size=6))
+def test_statements_are_single_lines_without_empties(texts):
+    for statement in clean_statements(texts):
+        assert statement == " ".join(statement.split()) != ""
+
+
+def test_lines_naming_a_person_are_dropped():
+    texts = [
+        "Sinus  rhythm\n",
+        "Confirmed by MUSTERMANN, ERIKA (12) on 1/2/2020",
+        "Electronically signed by: X",
+        "Referred by: Dr. X",
+        "Physician: X",
+        "Reading MD: X",
+        "Unconfirmed",
+        "Read by hand",
+    ]
+    assert clean_statements(texts) == ("Sinus rhythm", "Unconfirmed")
