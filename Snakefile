@@ -1,7 +1,8 @@
 # twelvelead: 12-lead ECG files and a table of labels in, predictions, metrics and a page out.
 # The stages stand in rules/, in the order the data flows; config/README.md explains the settings.
 
-configfile: "config/config.yaml"
+
+configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"
@@ -10,26 +11,26 @@ include: "rules/demo.smk"
 
 rule full_run:
     default_target: SETTINGS["mode"] == "full_run"
-    message:
-        "everything: cleaned signals, predictions, metrics and the page"
     input:
         lambda wildcards: targets_of_preprocessing() + targets_of_analysis(),
+    message:
+        "everything: cleaned signals, predictions, metrics and the page"
 
 
 rule preprocessing:
     default_target: SETTINGS["mode"] == "preprocessing"
-    message:
-        "cleaned signals and the reports on them"
     input:
         lambda wildcards: targets_of_preprocessing(),
+    message:
+        "cleaned signals and the reports on them"
 
 
 rule analysis:
     default_target: SETTINGS["mode"] == "analysis"
-    message:
-        "predictions, metrics and the page"
     input:
         lambda wildcards: targets_of_analysis(),
+    message:
+        "predictions, metrics and the page"
 
 
 include: "rules/decode.smk"

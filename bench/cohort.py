@@ -26,8 +26,8 @@ def write_muse_cohort(folder: Path, n_files: int, n_rows: int | None = None, see
         heart = hearts[number % len(hearts)]
         mains = 0.03 * rng.random() * np.sin(2 * np.pi * 60 * time_s + rng.uniform(0, 2 * np.pi))
         noise = rng.normal(0, 0.01, heart.signal_mv.shape)
-        moved = np.roll(heart.signal_mv, rng.integers(5000), axis=1) + mains + noise
-        write_muse(signals / f"e{number:06d}.xml", replace(heart, signal_mv=moved.astype(np.float32)), ("Sinus rhythm",))
+        moved = (np.roll(heart.signal_mv, rng.integers(5000), axis=1) + mains + noise).astype(np.float32)
+        write_muse(signals / f"e{number:06d}.xml", replace(heart, signal_mv=moved), ("Sinus rhythm",))
     n_rows = n_rows or n_files
     for number in range(n_files, n_rows):
         os.link(signals / f"e{number % n_files:06d}.xml", signals / f"e{number:06d}.xml")

@@ -2,15 +2,10 @@
 
 
 rule decode:
-    message:
-        "{wildcards.batch}: decode {wildcards.shard}"
     input:
         plan=lambda wildcards: SHARDS[wildcards.batch][wildcards.shard].plan,
     output:
         records=work("{batch}/records/{shard}.parquet"),
-    params:
-        array_unit_mv=PREPROCESSING["array_unit_mv"],
-        version=VERSION,
     log:
         logs("decode/{shard}"),
     benchmark:
@@ -18,22 +13,22 @@ rule decode:
     resources:
         mem_mb=800,
         runtime=60,
+    params:
+        array_unit_mv=PREPROCESSING["array_unit_mv"],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: decode {wildcards.shard}"
     script:
         "../scripts/decode.py"
 
 
 rule recordings:
-    message:
-        "{wildcards.batch}: what became of every file the table names"
     input:
         cells=lambda wildcards: of_batch(wildcards).cells,
         records=of_shards(work("{batch}/records/{shard}.parquet")),
     output:
         recordings=results("{batch}/recordings.csv"),
         missing_files=results("{batch}/missing_files.csv"),
-    params:
-        needed_s=lambda wildcards: {recipe: DURATION_S[recipe] for recipe in recipes(wildcards.batch)},
-        version=VERSION,
     log:
         logs("recordings"),
     benchmark:
@@ -41,5 +36,10 @@ rule recordings:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        needed_s=lambda wildcards: {recipe: DURATION_S[recipe] for recipe in recipes(wildcards.batch)},
+        version=VERSION,
+    message:
+        "{wildcards.batch}: what became of every file the table names"
     script:
         "../scripts/recordings.py"

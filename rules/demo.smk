@@ -2,15 +2,8 @@
 
 
 rule demo_inputs:
-    message:
-        "simulate {params.recordings} ECGs into {params.folder}/"
     output:
         table=f"{SETTINGS['demo']['folder']}/table.csv",
-    params:
-        folder=SETTINGS["demo"]["folder"],
-        recordings=SETTINGS["demo"]["recordings"],
-        seed=SETTINGS["demo"]["seed"],
-        version=VERSION,
     log:
         work("demo_inputs/demo_inputs.log"),
     benchmark:
@@ -18,5 +11,12 @@ rule demo_inputs:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        folder=SETTINGS["demo"]["folder"],
+        recordings=SETTINGS["demo"]["recordings"],
+        seed=SETTINGS["demo"]["seed"],
+        version=VERSION,
+    message:
+        "simulate {params.recordings} ECGs into {params.folder}/"
     script:
         "../scripts/demo_inputs.py"

@@ -3,7 +3,8 @@
 
 def predictions_of(wildcards):
     return [
-        work(f"{wildcards.batch}/predictions/{wildcards.model}/{chunk}.parquet") for chunk in of_batch(wildcards).chunks()
+        work(f"{wildcards.batch}/predictions/{wildcards.model}/{chunk}.parquet")
+        for chunk in of_batch(wildcards).chunks()
     ]
 
 
@@ -19,8 +20,6 @@ def mapping_of(wildcards):
 
 
 rule assemble:
-    message:
-        "{wildcards.batch}: probabilities of {wildcards.model} for {wildcards.task}"
     input:
         cells=lambda wildcards: of_batch(wildcards).cells,
         predictions=predictions_of,
@@ -30,9 +29,7 @@ rule assemble:
     output:
         probabilities=results("{batch}/{task}/{model}/probabilities.csv"),
         scored=work("{batch}/scored/{task}/{model}.parquet"),
-    params:
-        task=lambda wildcards: REGISTRY.tasks[wildcards.task],
-        version=VERSION,
+        qualities=work("{batch}/scored/{task}/{model}.json"),
     log:
         logs("assemble/{task}/{model}"),
     benchmark:
@@ -40,13 +37,16 @@ rule assemble:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        task=lambda wildcards: REGISTRY.tasks[wildcards.task],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: probabilities of {wildcards.model} for {wildcards.task}"
     script:
         "../scripts/assemble.py"
 
 
 rule evaluate:
-    message:
-        "{wildcards.batch}: metrics of {wildcards.model} for {wildcards.task}"
     input:
         scored=work("{batch}/scored/{task}/{model}.parquet"),
         patterns=str(ROOT / "config/labels/deepecg77.csv"),
@@ -54,9 +54,6 @@ rule evaluate:
     output:
         json=results("{batch}/{task}/{model}/metrics.json"),
         csv=results("{batch}/{task}/{model}/metrics.csv"),
-    params:
-        kind=lambda wildcards: REGISTRY.tasks[wildcards.task]["kind"],
-        version=VERSION,
     log:
         logs("evaluate/{task}/{model}"),
     benchmark:
@@ -64,5 +61,10 @@ rule evaluate:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        kind=lambda wildcards: REGISTRY.tasks[wildcards.task]["kind"],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: metrics of {wildcards.model} for {wildcards.task}"
     script:
         "../scripts/evaluate.py"

@@ -9,17 +9,11 @@ def shards_of_chunk(extension):
 
 
 rule infer:
-    message:
-        "{wildcards.batch}: {wildcards.model} on {wildcards.chunk}"
     input:
         tensors=shards_of_chunk(".npy"),
         statuses=shards_of_chunk(".tsv"),
     output:
         predictions=work("{batch}/predictions/{model}/{chunk}.parquet"),
-    params:
-        model=lambda wildcards: REGISTRY.models[wildcards.model],
-        device=SETTINGS["device"],
-        version=VERSION,
     log:
         logs("infer/{model}/{chunk}"),
     benchmark:
@@ -28,5 +22,11 @@ rule infer:
     resources:
         mem_mb=4000,
         runtime=240,
+    params:
+        model=lambda wildcards: REGISTRY.models[wildcards.model],
+        device=SETTINGS["device"],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: {wildcards.model} on {wildcards.chunk}"
     script:
         "../scripts/infer.py"

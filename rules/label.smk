@@ -2,8 +2,6 @@
 
 
 rule label:
-    message:
-        "{wildcards.batch}: label the machine statements of {wildcards.task}"
     input:
         cells=lambda wildcards: of_batch(wildcards).cells,
         records=lambda wildcards: (
@@ -16,9 +14,6 @@ rule label:
         texts=work("{batch}/labels/{task}/lexicon.parquet"),
         cells=work("{batch}/labels/{task}/cells.parquet"),
         summary=work("{batch}/labels/{task}/lexicon.json"),
-    params:
-        uncertain=SETTINGS["uncertain_statements"],
-        version=VERSION,
     log:
         logs("label/{task}"),
     benchmark:
@@ -26,5 +21,10 @@ rule label:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        uncertain=SETTINGS["uncertain_statements"],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: label the machine statements of {wildcards.task}"
     script:
         "../scripts/label.py"

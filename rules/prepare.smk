@@ -6,15 +6,10 @@ RECIPE_SETTINGS = {key: PREPROCESSING[key] for key in ("units", "scale", "resamp
 
 
 rule spectrum:
-    message:
-        "{wildcards.batch}: spectrum of {wildcards.shard}"
     input:
         records=work("{batch}/records/{shard}.parquet"),
     output:
         spectrum=work("{batch}/spectra/{shard}.npz"),
-    params:
-        **RECIPE_SETTINGS,
-        version=VERSION,
     log:
         logs("spectrum/{shard}"),
     benchmark:
@@ -22,21 +17,21 @@ rule spectrum:
     resources:
         mem_mb=800,
         runtime=60,
+    params:
+        **RECIPE_SETTINGS,
+        version=VERSION,
+    message:
+        "{wildcards.batch}: spectrum of {wildcards.shard}"
     script:
         "../scripts/spectrum.py"
 
 
 rule calibrate:
-    message:
-        "{wildcards.batch}: " + ("calibrate on the batch" if CALIBRATION == "batch" else f"calibration of {CALIBRATION}")
     input:
         spectra=of_shards(work("{batch}/spectra/{shard}.npz")) if CALIBRATION == "batch" else [],
         frozen=[] if CALIBRATION == "batch" else CALIBRATION,
     output:
         calibration=results("{batch}/preprocessing/calibration.json"),
-    params:
-        **RECIPE_SETTINGS,
-        version=VERSION,
     log:
         logs("calibrate"),
     benchmark:
@@ -44,6 +39,12 @@ rule calibrate:
     resources:
         mem_mb=800,
         runtime=30,
+    params:
+        **RECIPE_SETTINGS,
+        version=VERSION,
+    message:
+        "{wildcards.batch}: "
+        + ("calibrate on the batch" if CALIBRATION == "batch" else f"calibration of {CALIBRATION}")
     script:
         "../scripts/calibrate.py"
 
@@ -53,17 +54,12 @@ def unless_kept(path):
 
 
 rule clean:
-    message:
-        "{wildcards.batch}: clean {wildcards.shard}"
     input:
         records=work("{batch}/records/{shard}.parquet"),
         calibration=results("{batch}/preprocessing/calibration.json"),
     output:
         tensor=unless_kept(work("{batch}/prepared/deepecg/{shard}.npy")),
         statuses=work("{batch}/prepared/deepecg/{shard}.tsv"),
-    params:
-        **RECIPE_SETTINGS,
-        version=VERSION,
     log:
         logs("clean/{shard}"),
     benchmark:
@@ -71,45 +67,46 @@ rule clean:
     resources:
         mem_mb=800,
         runtime=60,
+    params:
+        **RECIPE_SETTINGS,
+        version=VERSION,
+    message:
+        "{wildcards.batch}: clean {wildcards.shard}"
     script:
         "../scripts/clean.py"
 
 
 rule prepare:
-    message:
-        "{wildcards.batch}: prepare {wildcards.shard} for {wildcards.recipe}"
     input:
         records=work("{batch}/records/{shard}.parquet"),
     output:
         tensor=unless_kept(work("{batch}/prepared/{recipe}/{shard}.npy")),
         statuses=work("{batch}/prepared/{recipe}/{shard}.tsv"),
-    wildcard_constraints:
-        recipe="openecg",
-    params:
-        duration_s=PREPROCESSING["duration_s"],
-        version=VERSION,
     log:
         logs("prepare/{recipe}/{shard}"),
     benchmark:
         benchmarks("prepare/{recipe}/{shard}")
+    wildcard_constraints:
+        recipe="openecg",
     resources:
         mem_mb=800,
         runtime=60,
+    params:
+        duration_s=PREPROCESSING["duration_s"],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: prepare {wildcards.shard} for {wildcards.recipe}"
     script:
         "../scripts/prepare.py"
 
 
 rule preprocessing_reports:
-    message:
-        "{wildcards.batch}: DeepECG's reports on preprocessing"
     input:
         records=of_shards(work("{batch}/records/{shard}.parquet")),
         statuses=of_shards(work("{batch}/prepared/deepecg/{shard}.tsv")),
     output:
         detailed=results("{batch}/preprocessing/ecg_processing_detailed_report.csv"),
         summary=results("{batch}/preprocessing/ecg_processing_summary_report.csv"),
-    params:
-        version=VERSION,
     log:
         logs("preprocessing_reports"),
     benchmark:
@@ -117,23 +114,21 @@ rule preprocessing_reports:
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        version=VERSION,
+    message:
+        "{wildcards.batch}: DeepECG's reports on preprocessing"
     script:
         "../scripts/preprocessing_reports.py"
 
 
 rule export_shard:
-    message:
-        "{wildcards.batch}: export the signals of {wildcards.shard}"
     input:
         tensor=work("{batch}/prepared/deepecg/{shard}.npy"),
         statuses=work("{batch}/prepared/deepecg/{shard}.tsv"),
     output:
         # The signals themselves are not declared: 1,000 outputs a job would cost Snakemake more than the job.
         exported=work("{batch}/exported/{shard}.txt"),
-    params:
-        folder=results("{batch}/preprocessing/signals"),
-        format=PREPROCESSING["export"],
-        version=VERSION,
     log:
         logs("export/{shard}"),
     benchmark:
@@ -141,6 +136,12 @@ rule export_shard:
     resources:
         mem_mb=800,
         runtime=60,
+    params:
+        folder=results("{batch}/preprocessing/signals"),
+        format=PREPROCESSING["export"],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: export the signals of {wildcards.shard}"
     script:
         "../scripts/export_shard.py"
 
@@ -156,15 +157,11 @@ def tensor_with(extension):
 
 
 rule export_one:
-    message:
-        "{wildcards.batch}: export the signal of {wildcards.ecg_id}"
     input:
         tensor=tensor_with(".npy"),
         statuses=tensor_with(".tsv"),
     output:
         signal=results("{batch}/preprocessing/signals/{ecg_id}.npy"),
-    params:
-        version=VERSION,
     log:
         logs("export_one/{ecg_id}"),
     benchmark:
@@ -172,5 +169,9 @@ rule export_one:
     resources:
         mem_mb=800,
         runtime=10,
+    params:
+        version=VERSION,
+    message:
+        "{wildcards.batch}: export the signal of {wildcards.ecg_id}"
     script:
         "../scripts/export_one.py"

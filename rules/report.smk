@@ -7,18 +7,19 @@ def calibration_of(wildcards):
     return results(f"{wildcards.batch}/preprocessing/calibration.json") if used else []
 
 
-def scored_of(wildcards):
-    return [work(f"{wildcards.batch}/scored/{task}/{model}.parquet") for task, model in runs(wildcards.batch)]
+def of_runs(pattern):
+    return lambda wildcards: [
+        work(f"{wildcards.batch}/" + pattern.format(task=task, model=model)) for task, model in runs(wildcards.batch)
+    ]
 
 
 rule report:
-    message:
-        "{wildcards.batch}: the page"
     input:
         recordings=results("{batch}/recordings.csv"),
         records=of_shards(work("{batch}/records/{shard}.parquet")),
         calibration=calibration_of,
-        scored=scored_of,
+        scored=of_runs("scored/{task}/{model}.parquet"),
+        qualities=of_runs("scored/{task}/{model}.json"),
         labels=lambda wildcards: [
             work(f"{wildcards.batch}/labels/{task}/lexicon.json")
             for task in of_batch(wildcards).tasks
@@ -28,6 +29,13 @@ rule report:
         categories=str(ROOT / "config/labels/deepecg_categories.csv"),
     output:
         page=report(results("{batch}/report.html"), category="Report", labels={"batch": "{batch}"}),
+    log:
+        logs("report"),
+    benchmark:
+        benchmarks("report")
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         batch=lambda wildcards: {
             "tasks": {task: REGISTRY.tasks[task] for task in of_batch(wildcards).tasks},
@@ -36,33 +44,19 @@ rule report:
         models=lambda wildcards: {model: REGISTRY.models[model] for _, model in runs(wildcards.batch)},
         settings={key: SETTINGS[key] for key in ("report", "preprocessing", "labeler", "uncertain_statements")},
         version=VERSION,
-    log:
-        logs("report"),
-    benchmark:
-        benchmarks("report")
-    resources:
-        mem_mb=4000,
-        runtime=60,
+    message:
+        "{wildcards.batch}: the page"
     script:
         "../scripts/report.py"
 
 
 rule provenance:
-    message:
-        "{wildcards.batch}: versions, settings and counts"
     input:
         page=results("{batch}/report.html"),
         recordings=results("{batch}/recordings.csv"),
         cells=lambda wildcards: of_batch(wildcards).cells,
     output:
         provenance=results("{batch}/provenance.json"),
-    params:
-        settings=lambda wildcards: {
-            key: value for key, value in SETTINGS.items() if key not in ("batches", "hugging_face_api_key_path")
-        },
-        batch=lambda wildcards: SETTINGS["batches"][wildcards.batch],
-        models=lambda wildcards: {model: REGISTRY.models[model] for _, model in runs(wildcards.batch)},
-        version=VERSION,
     log:
         logs("provenance"),
     benchmark:
@@ -70,5 +64,14 @@ rule provenance:
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        settings=lambda wildcards: {
+            key: value for key, value in SETTINGS.items() if key not in ("batches", "hugging_face_api_key_path")
+        },
+        batch=lambda wildcards: SETTINGS["batches"][wildcards.batch],
+        models=lambda wildcards: {model: REGISTRY.models[model] for _, model in runs(wildcards.batch)},
+        version=VERSION,
+    message:
+        "{wildcards.batch}: versions, settings and counts"
     script:
         "../scripts/provenance.py"

@@ -4,6 +4,7 @@ from twelvelead.job import logged
 
 with logged(snakemake):
     import pandas as pd
+
     from twelvelead.evaluation.tables import write_metrics_csv, write_metrics_json
     from twelvelead.scoring import metrics_of
 

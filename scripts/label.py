@@ -6,6 +6,7 @@ from twelvelead.job import logged
 
 with logged(snakemake) as log:
     import pandas as pd
+
     from twelvelead.atomic import replacing, write_text
     from twelvelead.labelling import label, texts_of_cells
     from twelvelead.labels.lexicon import load_lexicon

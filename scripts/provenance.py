@@ -6,6 +6,7 @@ from twelvelead.job import logged
 
 with logged(snakemake):
     import pandas as pd
+
     from twelvelead.atomic import write_text
     from twelvelead.provenance import provenance
 

@@ -4,6 +4,7 @@ from twelvelead.job import logged
 
 with logged(snakemake) as log:
     import pandas as pd
+
     from twelvelead import fates
 
     cells = pd.read_parquet(snakemake.input.cells)

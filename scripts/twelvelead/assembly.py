@@ -1,6 +1,6 @@
 """Predictions and truth brought together, file by file: DeepECG's table of probabilities, and what is scored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -108,6 +108,6 @@ def matrices(scored: pd.DataFrame, targets: Sequence[str]) -> tuple[np.ndarray, 
     return truth, probability
 
 
-def summary_of(mapping_path: str | None) -> Mapping[str, str]:
-    """target -> quality of the mapping to it, for the notes on the page."""
+def qualities_of(mapping_path: str | None) -> dict[str, str]:
+    """target -> how well a model's class matches it; empty for a model whose outputs are the targets."""
     return {row.target: row.quality for row in read_mapping(mapping_path)} if mapping_path else {}

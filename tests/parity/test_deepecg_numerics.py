@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+
 from twelvelead.recipes import mains
 from twelvelead.recipes.deepecg import FREQUENCIES_HZ, calibrate, clean, magnitude_spectrum
 from twelvelead.recipes.resampling import to_rate

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from twelvelead.evaluation.deepecg_metrics import Metrics, binary_metrics, multilabel_metrics
 from twelvelead.evaluation.tables import write_metrics_csv, write_metrics_json
 

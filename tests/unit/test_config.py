@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from twelvelead.config import batch_name, load_config, read_yaml
 from twelvelead.errors import ConfigError
 from twelvelead.registry import Registry
@@ -86,7 +87,8 @@ def test_a_batch_is_named_after_its_table(table, name):
 def test_heartwise_config_as_deepecg_ships_it(tmp_path):
     (tmp_path / "heartwise.config").write_text(
         "diagnosis_classifier_device: cuda:0\nsignal_processing_device: cuda:0\nbatch_size: 32\n"
-        "output_folder: /app/outputs\nhugging_face_api_key_path: /app/api_key.json\nuse_efficientnet: True\nuse_wcr: False\n"
+        "output_folder: /app/outputs\nhugging_face_api_key_path: /app/api_key.json\nuse_efficientnet: True\n"
+        "use_wcr: False\n"
         "data_path: /app/inputs/data_rows_template.csv\nmode: full_run\necg_signals_path: /app/ecg_signals\n"
         "preprocessing_folder: /app/preprocessing\npreprocessing_n_workers: 16\n"
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from twelvelead.demo import heart
 from twelvelead.demo.noise import NO_NOISE, Noise
 from twelvelead.demo.simulate import RHYTHMS, fibrillatory_waves, simulate

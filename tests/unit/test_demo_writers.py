@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import wfdb
+
 from twelvelead.demo.cohort import COLUMNS, SITES, write_cohort
 from twelvelead.demo.heart import RECORDED_LEADS
 from twelvelead.demo.quantise import counts

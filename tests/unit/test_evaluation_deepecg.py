@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score, roc_auc_score, roc_curve
+
 from twelvelead.errors import TableError
 from twelvelead.evaluation.deepecg_metrics import (
     BINARY_METRICS,

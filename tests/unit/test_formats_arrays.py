@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from twelvelead.ecg import LEADS
 from twelvelead.errors import UnreadableFile
 from twelvelead.formats import read

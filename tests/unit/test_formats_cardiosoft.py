@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from twelvelead.errors import LeadMissing, UnreadableFile, UnsupportedFormat
 from twelvelead.formats import read
 from twelvelead.formats.cardiosoft import read_cardiosoft

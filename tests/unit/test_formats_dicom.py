@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+
 from twelvelead.ecg import LEADS, twelve_leads
 from twelvelead.errors import LeadMissing, UnreadableFile, UnsupportedFormat
 from twelvelead.formats import read

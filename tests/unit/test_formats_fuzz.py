@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from twelvelead.ecg import Recording
 from twelvelead.errors import SignalError
 from twelvelead.formats import read

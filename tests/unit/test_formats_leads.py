@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from twelvelead.ecg import LEADS
 from twelvelead.errors import LeadMissing, UnreadableFile
 from twelvelead.formats.leads import as_recording_samples, stack, standard_lead

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from twelvelead.errors import LeadMissing, UnreadableFile
 from twelvelead.formats import read
 from twelvelead.formats.muse import read_muse

@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+
 from twelvelead.ecg import twelve_leads
 from twelvelead.errors import LeadMissing, SignalError, UnreadableFile, UnsupportedFormat
 from twelvelead.formats import FORMAT_NAMES, content, read, sniff

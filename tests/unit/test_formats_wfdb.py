@@ -5,6 +5,7 @@ import pytest
 import wfdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from twelvelead.errors import LeadMissing, SignalError, UnreadableFile
 from twelvelead.formats import read
 from twelvelead.formats.wfdb_header import parse_header

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from twelvelead.recipes.ordered_sum import HASH_BITS, HashOrderedSum, PartialSum, combine
 
 # Few distinct leading and trailing bits make deep common prefixes, which uniform hashes never have.

@@ -6,6 +6,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from twelvelead.errors import TableError
 from twelvelead.plan import SignalFile, ecg_ids, make_plan, newest_index, read_plan
 from twelvelead.shards import buckets, ecg_hash, hash_bits, read_listing

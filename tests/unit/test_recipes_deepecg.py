@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from twelvelead.errors import CalibrationError
 from twelvelead.recipes import mains
 from twelvelead.recipes.calibration import Calibration
@@ -149,6 +150,8 @@ RANGES = st.lists(
 ).map(tuple)
 
 
+@example(ranges=((),) * 11 + (((60.0, 63.6),),), seed=1)
+@example(ranges=(((59.0, 61.0), (60.5, 63.0)), ((60.5, 63.0), (59.0, 61.0))) + ((),) * 10, seed=2)
 @given(st.lists(RANGES, min_size=12, max_size=12).map(tuple), st.integers(0, 1000))
 @settings(max_examples=8, deadline=None)
 def test_clean_equals_the_definition_overlapping_ranges_included(ranges, seed):
@@ -157,7 +160,8 @@ def test_clean_equals_the_definition_overlapping_ranges_included(ranges, seed):
     for ecg, expected_of in zip(cleaned, 2 * signals, strict=True):
         for lead in range(12):
             expected = flattened_by_definition(expected_of[lead], ranges[lead])
-            np.testing.assert_allclose(ecg[lead], expected, rtol=0, atol=2e-6 * np.abs(expected_of).max())
+            # A line that starts on the mains peak lends its magnitude to the phases of tiny bins, which float32 blurs.
+            np.testing.assert_allclose(ecg[lead], expected, rtol=0, atol=2e-5 * np.abs(expected_of).max())
 
 
 def test_one_ecg_is_the_same_bytes_in_any_company():

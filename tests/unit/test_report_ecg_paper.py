@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from twelvelead.ecg import LEADS
 from twelvelead.report.ecg_paper import MARGIN_MM, WIDTH_MM, draw
 

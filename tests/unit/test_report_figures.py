@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
+
 from twelvelead.report.figures import (
     LEFT,
     MOST_CURVES,

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lxml import html
+
 from twelvelead.evaluation.deepecg_metrics import binary_metrics, multilabel_metrics
 from twelvelead.report.content import (
     CellCounts,

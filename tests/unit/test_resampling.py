@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from twelvelead.errors import ConfigError, TooShort, UnreadableFile
 from twelvelead.recipes.resampling import to_rate
 

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from twelvelead.errors import TableError
 from twelvelead.table import cells_of, mark_repeated, read_table, tasks_of
 

@@ -26,9 +26,9 @@ QRS_LEAD = "II"
 
 # A spike belongs to a QRS complex from 300 ms before it (the package's window, wide enough for atrial pacing) ...
 SPIKE_BEFORE_QRS_MS = 300
-# ... to 10 ms after, because detect_qrs takes a large spike for the R peak: with the package's window, which ends 5 ms
-# before the QRS complex, 6 of 40 sinus recordings of PTB-XL with spikes of 1.3 mV added 60 ms ahead of the R peaks reached
-# a fraction of 0.5, with this one all 40.
+# ... to 10 ms after, because detect_qrs takes a large spike for the R peak. Of 40 sinus recordings of PTB-XL, with
+# spikes of 1.3 mV added 60 ms ahead of the R peaks, all then reached a fraction of 0.5; with the package's window,
+# which ends 5 ms before the QRS complex, 6 did.
 SPIKE_AFTER_QRS_MS = 10
 
 
@@ -136,8 +136,9 @@ def _session(weights: Path) -> onnxruntime.InferenceSession:
     # One thread an inference: the order of sums, and so the result's bytes, must not depend on the machine's cores.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # Without it, x86 processors that lack VNNI instructions saturate sums of int8 products at 16 bits, and logits
-    # differed by up to 0.6; it cost 6 % of time.
+    # Otherwise int8 products overflow on x86 processors without VNNI instructions, and results depend on the processor
+    # (onnxruntime_session_options_config_keys.h). On one with AVX2 only, it moved mean logits of four recordings by up
+    # to 0.012 and cost 6 % of time.
     options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from twelvelead import __version__
-from twelvelead.assembly import matrices, summary_of, targets_of
+from twelvelead.assembly import matrices, targets_of
 from twelvelead.ecg import twelve_leads
 from twelvelead.errors import SignalError
 from twelvelead.provenance import package_versions
@@ -39,6 +39,7 @@ class BatchResults:
     """What the workflow found out about a batch.
 
     recordings  recordings.csv; records: paths of the decoded shards; scored: (task, model) -> table made for scoring
+    qualities   (task, model) -> target -> how well the model's class matches it
     labels      task -> summary of its labeler; absent: task -> model -> why it could not run
     calibration the calibration.json that the models' input was made with, where one was
     """
@@ -47,6 +48,7 @@ class BatchResults:
     recordings: pd.DataFrame
     records: Sequence[str]
     scored: Mapping[tuple[str, str], pd.DataFrame]
+    qualities: Mapping[tuple[str, str], Mapping[str, str]]
     labels: Mapping[str, Mapping]
     tasks: Mapping[str, Mapping]
     absent: Mapping[str, Mapping[str, str]]
@@ -124,8 +126,10 @@ def _evaluated(
     if kind == "binary":
         return evaluated_binary(model, metrics, truth[:, 0], probability[:, 0], found.tasks[task].get("title", task))
     categories = read_categories(patterns_path, categories_path)
-    qualities = summary_of(found.models[model].get("mapping"))
-    notes = [f"{target}: the model's class is a match of quality “{quality}”." for target, quality in qualities.items()]
+    notes = [
+        f"{target}: the model's class is a match of quality “{quality}”."
+        for target, quality in found.qualities[task, model].items()
+    ]
     return evaluated_multilabel(model, metrics, truth, probability, targets, categories, notes)
 
 

@@ -1,0 +1,118 @@
+"""The ways to start a run, and what the first mistakes of a new user look like."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from workflow.conftest import batch_of
+from workflow.running import ROOT, run, snakemake
+
+
+def good_files(cohort, how_many):
+    table = pd.read_csv(cohort / "table.csv", dtype=str, keep_default_na=False)
+    return table.head(how_many)[["ecg_machine_diagnosis", "77_classes_ecg_file_name"]]
+
+
+def test_without_a_batch_a_run_says_what_to_do(tmp_path):
+    outcome = snakemake(tmp_path)
+    assert outcome.status != 0
+    assert "No batch is configured" in outcome.text
+    assert "make demo" in outcome.text
+    assert "--config table=cohort.csv signals=ecg_signals" in outcome.text
+
+
+def test_table_and_signals_on_the_command_line(cohort, tmp_path):
+    good_files(cohort, 12).to_csv(tmp_path / "mine.csv", index=False)
+    (tmp_path / "ecgs").symlink_to(cohort / "ecg_signals")
+    outcome = snakemake(tmp_path, "analysis", "--config", "table=mine.csv", "signals=ecgs")
+    assert outcome.status == 0, outcome.text
+    assert (tmp_path / "results/mine/report.html").exists()
+    assert not (tmp_path / "results/mine/preprocessing").exists()  # nothing that no model at hand reads
+
+
+def test_one_ecg_gives_predictions_without_metrics_and_a_page(cohort, tmp_path):
+    good_files(cohort, 1).to_csv(tmp_path / "one.csv", index=False)
+    outcome = snakemake(tmp_path, "--config", "table=one.csv", f"signals={cohort / 'ecg_signals'}")
+    assert outcome.status == 0, outcome.text
+    model = tmp_path / "results/one/ecg_machine_diagnosis/openecg_rhythm"
+    assert [path.name for path in model.iterdir()] == ["probabilities.csv"]
+    assert "metrics need at least two ECGs" in (tmp_path / "results/one/report.html").read_text()
+
+
+def test_a_small_batch_has_jobs_of_its_own_for_every_file(cohort, tmp_path):
+    good_files(cohort, 3).to_csv(tmp_path / "three.csv", index=False)
+    arguments = ["-n", "--config", "table=three.csv", f"signals={cohort / 'ecg_signals'}"]
+    dry = snakemake(tmp_path, *arguments)
+    assert dry.rules["decode"] == 3
+    assert dry.rules["infer"] == 1  # the model is loaded once all the same
+    dag = snakemake(tmp_path, "--dag", "--config", "table=three.csv", f"signals={cohort / 'ecg_signals'}")
+    assert dag.text.count("decode") == 3
+
+
+def test_file_names_without_truth_are_predicted(cohort, tmp_path):
+    good_files(cohort, 4)[["77_classes_ecg_file_name"]].to_csv(tmp_path / "files.csv", index=False)
+    outcome = snakemake(tmp_path, "analysis", "--config", "table=files.csv", f"signals={cohort / 'ecg_signals'}")
+    assert outcome.status == 0, outcome.text
+    assert len(pd.read_csv(tmp_path / "results/files/ecg_machine_diagnosis/openecg_rhythm/probabilities.csv")) == 4
+
+
+def test_a_batch_in_which_nothing_is_usable_still_gets_its_report(cohort, tmp_path):
+    (tmp_path / "ecgs").mkdir()
+    for name in ("a.xml", "b.xml"):
+        (tmp_path / "ecgs" / name).write_text("not an ECG")
+    (tmp_path / "bad.csv").write_text("afib_5y,afib_ecg_file_name\n1,a.xml\n0,b.xml\n1,c.xml\n")
+    outcome = snakemake(tmp_path, "analysis", "--config", "table=bad.csv", "signals=ecgs")
+    assert outcome.status == 0, outcome.text
+    recordings = pd.read_csv(tmp_path / "results/bad/recordings.csv")
+    assert recordings["status"].tolist() == ["unsupported", "unsupported", "missing"]
+
+
+def test_deepecgs_heartwise_config_works_as_a_configfile(cohort, tmp_path):
+    (tmp_path / "inputs").mkdir()
+    good_files(cohort, 10).to_csv(tmp_path / "inputs/rows.csv", index=False)
+    shutil.copytree(cohort / "ecg_signals", tmp_path / "ecg_signals")
+    (tmp_path / "heartwise.config").write_text(
+        "diagnosis_classifier_device: cpu\nsignal_processing_device: cpu\nbatch_size: 32\noutput_folder: outputs\n"
+        "hugging_face_api_key_path: api_key.json\nuse_efficientnet: True\nuse_wcr: True\ndata_path: inputs\n"
+        "mode: preprocessing\necg_signals_path: ecg_signals\npreprocessing_folder: preprocessing\n"
+        "preprocessing_n_workers: 16\n"
+    )
+    outcome = snakemake(tmp_path, "--configfile", "heartwise.config", "--config", "csv_file_name=rows.csv")
+    assert outcome.status == 0, outcome.text
+    exported = list((tmp_path / "outputs/rows/preprocessing/signals").iterdir())
+    assert len(exported) == 10
+    assert {path.suffix for path in exported} == {".base64"}
+    assert not (tmp_path / "outputs/rows/report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (["resluts=x"], "unknown key `resluts`; did you mean `results`?"),
+        (["table=none.csv", "signals=."], "none.csv: there is no such table"),
+        (["table=semicolons.csv", "signals=."], "separated by semicolons, expected commas"),
+        (["table=truth.csv", "signals=."], "`afib_5y` is there without `afib_ecg_file_name`"),
+        (["table=good.csv", "signals=nowhere"], "the signal folder nowhere does not exist"),
+        (["table=good.csv"], "`table` is given without `signals`"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(tmp_path, config, expected):
+    (tmp_path / "semicolons.csv").write_text("afib_5y;afib_ecg_file_name\n1;a.xml\n")
+    (tmp_path / "truth.csv").write_text("afib_5y\n1\n")
+    (tmp_path / "good.csv").write_text("afib_5y,afib_ecg_file_name\n1,a.xml\n")
+    outcome = snakemake(tmp_path, "-n", "--config", *config)
+    assert outcome.status != 0
+    assert expected in outcome.text
+    assert "Traceback" not in outcome.text
+    assert len(outcome.text.splitlines()) < 10
+
+
+def test_an_unknown_batch_in_a_target_is_named(cohort, tmp_path):
+    with pytest.raises(AssertionError, match="There is no batch `other`"):
+        run(tmp_path, "results/other/recordings.csv", batches=batch_of(cohort))
+
+
+def test_the_lock_of_a_killed_run_is_released_by_unlock():
+    makefile = (ROOT / "Makefile").read_text()
+    assert "--unlock" in makefile
