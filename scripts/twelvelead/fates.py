@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from twelvelead.atomic import replacing
+from twelvelead.recipes.resampling import shortage
 from twelvelead.records import SUMMARY_COLUMNS, read_columns
 from twelvelead.tensors import read_statuses
 
@@ -35,18 +36,16 @@ def fates(cells: pd.DataFrame, records: pd.DataFrame, needed_s: Mapping[str, flo
 
 def _with_short_ones(records: pd.DataFrame, needed_s: Mapping[str, float]) -> pd.DataFrame:
     records = records.copy()
-    usable = records["status"] == "ok"
-    duration_s = (records["n_samples"] + 0.5) / records[
-        "sampling_rate_hz"
-    ]  # half a sample of rounding, as in resampling
-    short_for = {recipe: usable & (duration_s < seconds) for recipe, seconds in needed_s.items()}
-    for position in records.index[np.logical_or.reduce(list(short_for.values()))]:
-        needing = ", ".join(
-            f"{recipe} {needed_s[recipe]:g} s" for recipe, short in short_for.items() if short[position]
-        )
-        message = f"{duration_s[position]:.4g} s of signal; needed by recipe {needing}"
-        records.at[position, "message"] = _joined(records.at[position, "message"], message)
-    records.loc[np.logical_and.reduce(list(short_for.values())), "status"] = "too_short"
+    for position in records.index[records["status"] == "ok"]:
+        n, rate_hz = records.at[position, "n_samples"], records.at[position, "sampling_rate_hz"]
+        known_rate_hz = None if np.isnan(rate_hz) else rate_hz
+        lacking = {recipe: shortage(int(n), known_rate_hz, seconds) for recipe, seconds in needed_s.items()}
+        short_for = [recipe for recipe, lack in lacking.items() if lack]
+        if short_for:
+            message = f"{lacking[short_for[0]]} by recipe {', '.join(short_for)}"
+            records.at[position, "message"] = _joined(records.at[position, "message"], message)
+        if len(short_for) == len(needed_s):
+            records.at[position, "status"] = "too_short"
     return records
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from twelvelead import __version__
 from twelvelead.atomic import replacing
 from twelvelead.ecg import twelve_leads
 from twelvelead.errors import CalibrationError, SignalError
@@ -56,6 +57,8 @@ def spectrum_of_records(records: str, destination: str, settings: DeepecgSetting
     """
     total = HashOrderedSum(SPECTRUM_SHAPE)
     for block in _blocks(records, settings.calibrates, settings.signal):
+        if not block.rows:
+            continue
         for row, magnitude in zip(block.rows, deepecg.magnitude_spectrum(block.signals), strict=True):
             total.push(ecg_hash(row.ecg_id), magnitude)
     partial = total.partial() or PartialSum(0, 0, 0, total.total())
@@ -67,10 +70,20 @@ def spectrum_of_records(records: str, destination: str, settings: DeepecgSetting
 
 
 def calibration_of_spectra(spectra: list[str], settings: DeepecgSettings) -> Calibration:
-    """The batch's calibration from its shards' sums. Raises CalibrationError when no recording is usable."""
+    """The batch's calibration from its shards' sums; one that changes nothing when no recording is usable."""
     total = combine(map(_read_partial, spectra), SPECTRUM_SHAPE)
     if total.n == 0:
-        raise CalibrationError("no recording of the batch is usable, so there is nothing to calibrate on")
+        nothing = ((),) * 12
+        return Calibration(
+            1.0,
+            **asdict(settings),
+            n=0,
+            regions=(),
+            ranges=nothing,
+            crossings=nothing,
+            average_power=0.0,
+            version=__version__,
+        )
     return deepecg.calibrate(total.total(), total.n, settings.scale, settings.units, settings.resampling)
 
 
@@ -84,6 +97,8 @@ def _read_partial(path: str) -> PartialSum | None:
 def frozen_calibration(path: str, settings: DeepecgSettings) -> Calibration:
     """An earlier calibration, if it was made with the same settings; CalibrationError otherwise."""
     calibration = Calibration.from_json(path)
+    if calibration.n == 0:
+        raise CalibrationError(f"{path}: was made of no recording; use the calibration of a batch that has some")
     calibration.check(asdict(settings))
     return calibration
 

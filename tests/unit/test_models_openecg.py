@@ -33,7 +33,7 @@ def sinus_like(seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def model():
-    return load(None, "cpu", {"leads": ["I", "II", "V1", "V5"], "codec": "codec_v6"})
+    return load(None, "cpu", {"codec": "codec_v6"})
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +129,6 @@ def test_a_batch_of_another_recipe_is_refused(model, shape):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"leads": ["I", "X"]}, "leads is"),
-        ({"leads": []}, "leads is"),
-        ({"leads": "II"}, "leads is"),
-        ({"leads": ["II", "II"]}, "leads is"),
         ({"threads": 0}, "threads is 0"),
         ({"threads": "2"}, "threads is '2'"),
         ({"codec": "codec_v2"}, "codec is 'codec_v2', expected one of codec_v1, .*codec_v6"),
@@ -167,8 +163,6 @@ def test_recipe_passes_the_models_leads_at_500_hz_unchanged():
     assert prepared.dtype == np.float32
     for row, lead in enumerate(["I", "II", "V1", "V5"]):
         np.testing.assert_array_equal(prepared[row], signal[LEADS.index(lead), :5000])
-    only_two = recipe.prepare(signal, 500.0, {"leads": ["V6", "II"]})
-    np.testing.assert_array_equal(only_two, signal[[LEADS.index("V6"), LEADS.index("II")], :5000])
 
 
 def test_recipe_brings_another_rate_to_500_hz():

@@ -100,6 +100,15 @@ def test_a_weak_harmonic_is_found_only_beside_its_fundamental():
     assert 1000 in mains.find_peak_bins(magnitude, FREQUENCIES_HZ)
 
 
+def test_a_harmonic_can_be_found_beside_another_harmonic():
+    magnitude = 10 + np.random.default_rng(5).uniform(-1, 1, size=len(FREQUENCIES_HZ))
+    magnitude[[410, 1230]] += 2.6  # 1230 is three times 410, and six times 205
+    assert mains.find_peak_bins(magnitude, FREQUENCIES_HZ).size == 0
+    magnitude[205] += 50
+    assert set(mains.find_peak_bins(magnitude, FREQUENCIES_HZ).tolist()) == {205, 410, 1230}
+    assert set(peaks_by_definition(magnitude, FREQUENCIES_HZ)) == {205, 410, 1230}
+
+
 def test_no_peaks_in_silence():
     assert mains.find_peak_bins(np.zeros(len(FREQUENCIES_HZ)), FREQUENCIES_HZ).size == 0
     assert mains.merge_regions(FREQUENCIES_HZ[:0]) == ()
@@ -258,7 +267,7 @@ def test_calibration_survives_its_file(tmp_path):
         ("factor", 0, "factor is 0, expected a finite number above 0"),
         ("factor", float("nan"), "factor is nan"),
         ("average_power", None, "average_power is None"),
-        ("n", 0, "n is 0, expected the number of files"),
+        ("n", -1, "n is -1, expected the number of files"),
         ("n", True, "n is True"),
         ("scale", "site", "scale is 'site', expected physical or batch"),
         ("units", ["raw"], "expected physical or raw"),

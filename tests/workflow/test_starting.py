@@ -62,7 +62,7 @@ def test_a_batch_in_which_nothing_is_usable_still_gets_its_report(cohort, tmp_pa
     for name in ("a.xml", "b.xml"):
         (tmp_path / "ecgs" / name).write_text("not an ECG")
     (tmp_path / "bad.csv").write_text("afib_5y,afib_ecg_file_name\n1,a.xml\n0,b.xml\n1,c.xml\n")
-    outcome = snakemake(tmp_path, "analysis", "--config", "table=bad.csv", "signals=ecgs")
+    outcome = snakemake(tmp_path, "--config", "table=bad.csv", "signals=ecgs")
     assert outcome.status == 0, outcome.text
     recordings = pd.read_csv(tmp_path / "results/bad/recordings.csv")
     assert recordings["status"].tolist() == ["unsupported", "unsupported", "missing"]

@@ -28,7 +28,7 @@ _PATTERN_COLUMNS = _PHRASE_COLUMNS[3:7]
 _QUALIFIER_COLUMNS = ("words", "language", "kind", "position", "means", "comment")
 _TERRITORIES = ("inferior", "lateral", "anterior", "septal", "posterior")
 _POLARITIES = ("negated", "uncertain", "past")
-_FUNCTIONS = ("lead word", "joiner", "alternative", "turn")
+_FUNCTIONS = ("lead word", "lead preposition", "joiner", "alternative", "turn")
 
 
 @dataclass(frozen=True)

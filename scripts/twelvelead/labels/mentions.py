@@ -40,6 +40,7 @@ class FunctionWords:
 
     territories: dict[str, frozenset[str]] = field(default_factory=dict)
     lead_words: frozenset[str] = frozenset()
+    lead_prepositions: frozenset[str] = frozenset()
     joiners: frozenset[str] = frozenset()
     alternatives: frozenset[str] = frozenset()
     turns: frozenset[str] = frozenset()
@@ -122,7 +123,9 @@ def _lead_run(words, start, function_words) -> tuple[int, frozenset[str]]:
     # "ST depression, lateral leads" (Philips) is one finding, "ST depression, lateral infarct" is two.
     after_pause = start < len(words) and words[start] == ","
     position = start + after_pause
-    while position < len(words) and words[position] in function_words.lead_words:
+    while position < len(words) and (
+        words[position] in function_words.lead_words or words[position] in function_words.lead_prepositions
+    ):
         position += 1
     end, named = start, frozenset()
     while position < len(words):
@@ -148,7 +151,7 @@ def _joins_leads(words, position, function_words) -> bool:
     if words[position] == ",":
         # "II, III, aVF" is one list; after "inferior, lateral ..." a new statement may begin.
         return _is_lead_name(words[position - 1]) and _is_lead_name(words[position + 1])
-    return words[position] in function_words.joiners | function_words.alternatives
+    return words[position] in function_words.joiners or words[position] in function_words.alternatives
 
 
 def _is_lead_name(word: str) -> bool:

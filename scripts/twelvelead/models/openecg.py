@@ -15,14 +15,14 @@ import onnxruntime
 from openecg import detect_pacings, detect_qrs, rank_normalize
 
 from twelvelead.errors import ConfigError, ModelError
-from twelvelead.recipes.openecg import N_SAMPLES, SAMPLING_RATE_HZ, leads_of
+from twelvelead.recipes.openecg import LEADS, N_SAMPLES, SAMPLING_RATE_HZ
 
 DEFAULT_CODEC = "codec_v6"
 # Order of the codec's rhythm logits (models/codec_v6_MODEL_CARD.md of openecg 0.11.0).
 RHYTHMS = ("sinus", "avb", "paced", "afib", "bbb", "ventricular")
 CODEC_OUTPUTS = ("afib", "avb", "bbb")
 OUTPUTS = (*CODEC_OUTPUTS, "paced")
-QRS_LEAD = "II"
+QRS_POSITION = LEADS.index("II")
 
 # A spike belongs to a QRS complex from 300 ms before it (the package's window, wide enough for atrial pacing) ...
 SPIKE_BEFORE_QRS_MS = 300
@@ -37,10 +37,8 @@ class RhythmModel:
 
     outputs = OUTPUTS
 
-    def __init__(self, session: onnxruntime.InferenceSession, leads: tuple[str, ...], threads: int):
+    def __init__(self, session: onnxruntime.InferenceSession, threads: int):
         self._session = session
-        self._leads = leads
-        self._qrs_lead = leads.index(QRS_LEAD) if QRS_LEAD in leads else 0
         self._threads = threads
 
     def predict(self, batch: np.ndarray) -> np.ndarray:
@@ -49,11 +47,11 @@ class RhythmModel:
         A recording's bytes depend neither on the others in the batch nor on the number of threads. A recording with
         a value that is not finite gets NaN. Raises ModelError for another shape.
         """
-        expected = (len(self._leads), N_SAMPLES)
+        expected = (len(LEADS), N_SAMPLES)
         if batch.ndim != 3 or batch.shape[1:] != expected:
             raise ModelError(
                 f"batch of shape {batch.shape}, expected (n, {expected[0]}, {expected[1]}) for leads "
-                f"{', '.join(self._leads)}; prepare it with recipe openecg and the model's settings"
+                f"{', '.join(LEADS)}; prepare it with recipe openecg"
             )
         if self._threads == 1:
             rows = [self._predict_one(signal_mv) for signal_mv in batch]
@@ -67,7 +65,7 @@ class RhythmModel:
             return np.full(len(OUTPUTS), np.nan, dtype=np.float32)
         rhythm = softmax(self._mean_logits(signal_mv))
         of_codec = [rhythm[RHYTHMS.index(output)] for output in CODEC_OUTPUTS]
-        return np.array([*of_codec, paced_fraction(signal_mv, self._qrs_lead)], dtype=np.float32)
+        return np.array([*of_codec, paced_fraction(signal_mv, QRS_POSITION)], dtype=np.float32)
 
     def _mean_logits(self, signal_mv: np.ndarray) -> np.ndarray:
         """(6,) float64: rhythm logits averaged over the samples of every lead."""
@@ -81,10 +79,9 @@ def load(path: str | Path | None, device: str, settings: Mapping) -> RhythmModel
     """The codec on the CPU, whatever `device` says: the pinned onnxruntime is the build for CPUs.
 
     path      an ONNX file with the codec's inputs and outputs; None for the one that the package ships
-    settings  leads (default I, II, V1, V5), codec (default codec_v6), threads (default 1), each optional
+    settings  codec (default codec_v6), threads (default 1), each optional
     Raises ConfigError for settings, ModelError for a file that is not there or not the codec.
     """
-    leads = leads_of(settings)
     threads = settings.get("threads", 1)
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ConfigError(
@@ -93,7 +90,7 @@ def load(path: str | Path | None, device: str, settings: Mapping) -> RhythmModel
     weights = bundled_weights(settings.get("codec", DEFAULT_CODEC)) if path is None else Path(path)
     if not weights.is_file():
         raise ModelError(f"{weights}: no such file, expected the codec's ONNX file; run make setup or correct the path")
-    return RhythmModel(_session(weights), leads, threads)
+    return RhythmModel(_session(weights), threads)
 
 
 def bundled_weights(codec: str) -> Path:

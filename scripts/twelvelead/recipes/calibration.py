@@ -106,9 +106,9 @@ def _number(path: Path | str, found: dict, key: str, above: float | None = None)
 
 def _count(path: Path | str, found: dict) -> int:
     value = found["n"]
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise CalibrationError(
-            f"{path}: n is {value!r}, expected the number of files, 1 or more; make the calibration anew"
+            f"{path}: n is {value!r}, expected the number of files, 0 or more; make the calibration anew"
         )
     return value
 

@@ -31,8 +31,8 @@ def to_rate(
     if method not in METHODS:
         raise ConfigError(f"resampling: {method!r} is unknown, expected {' or '.join(METHODS)}")
     n = signal.shape[-1]
+    _check_duration(n, sampling_rate_hz, target_rate_hz, duration_s)
     rate_hz = n / duration_s if sampling_rate_hz is None else sampling_rate_hz
-    _check_duration(n, rate_hz, sampling_rate_hz, target_rate_hz, duration_s)
     n_target = round(target_rate_hz * duration_s)
     ratio = rate_hz / target_rate_hz
     if ratio.is_integer() and (ratio == 1 or method == "decimate"):
@@ -42,21 +42,28 @@ def to_rate(
     return np.ascontiguousarray(_cut(resampled, n_target), dtype=np.float32)
 
 
-def _check_duration(
-    n: int, rate_hz: float, sampling_rate_hz: float | None, target_rate_hz: int, duration_s: float
-) -> None:
-    if not np.isfinite(rate_hz) or (sampling_rate_hz is not None and rate_hz <= 0):
-        raise UnreadableFile(f"sampling rate of {rate_hz:g} Hz, expected a positive one; correct it in the file")
-    lowest_hz = min(target_rate_hz, LOWEST_ASSUMED_RATE_HZ)
-    if sampling_rate_hz is None and rate_hz < lowest_hz:
-        raise TooShort(
-            f"{n} samples and no sampling rate, needed at least {lowest_hz * duration_s:g} "
-            f"({duration_s:g} s at {lowest_hz} Hz)"
+def shortage(
+    n: int, sampling_rate_hz: float | None, duration_s: float, lowest_rate_hz: float = LOWEST_ASSUMED_RATE_HZ
+) -> str:
+    """What n samples lack of `duration_s`, found and needed; empty where they suffice."""
+    if sampling_rate_hz is None:
+        if n < lowest_rate_hz * duration_s:
+            needed = f"{lowest_rate_hz * duration_s:g} ({duration_s:g} s at {lowest_rate_hz:g} Hz)"
+            return f"{n} samples and no sampling rate, needed at least {needed}"
+        return ""
+    if n < duration_s * sampling_rate_hz - 0.5:  # half a sample of rounding
+        return f"{n / sampling_rate_hz:.4g} s at {sampling_rate_hz:g} Hz, needed the first {duration_s:g} s"
+    return ""
+
+
+def _check_duration(n: int, sampling_rate_hz: float | None, target_rate_hz: int, duration_s: float) -> None:
+    if sampling_rate_hz is not None and not (np.isfinite(sampling_rate_hz) and sampling_rate_hz > 0):
+        raise UnreadableFile(
+            f"sampling rate of {sampling_rate_hz:g} Hz, expected a positive one; correct it in the file"
         )
-    if n < duration_s * rate_hz - 0.5:
-        raise TooShort(
-            f"{n / rate_hz:.4g} s at {rate_hz:g} Hz, needed the first {duration_s:g} s; record longer or leave it out"
-        )
+    lacking = shortage(n, sampling_rate_hz, duration_s, min(target_rate_hz, LOWEST_ASSUMED_RATE_HZ))
+    if lacking:
+        raise TooShort(lacking)
 
 
 def _polyphase(signal: np.ndarray, rate_hz: float, target_rate_hz: int, duration_s: float) -> np.ndarray:
