@@ -37,9 +37,16 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
-# Pictures of the workflow: its rules, and every job of a batch of three files.
+# Pictures of the workflow: its rules, and every job of a batch of two files.
 dag: setup
-	$(BIN)/python tests/workflow/dag.py resources
+	@command -v dot > /dev/null || { echo "make dag needs Graphviz: apt-get install graphviz"; exit 1; }
+	rm -rf .dag && mkdir -p .dag/ecgs && touch .dag/ecgs/a.xml .dag/ecgs/b.xml
+	printf 'ecg_machine_diagnosis,77_classes_ecg_file_name\nAF,a.xml\nSinus rhythm,b.xml\n' > .dag/two.csv
+	$(SNAKEMAKE) --rulegraph --config table=.dag/two.csv signals=.dag/ecgs work=.dag/work results=.dag/results \
+	  | dot -Tsvg > resources/rulegraph.svg
+	$(SNAKEMAKE) --dag --config table=.dag/two.csv signals=.dag/ecgs work=.dag/work results=.dag/results \
+	  | dot -Tsvg > resources/dag.svg
+	rm -rf .dag
 
 # After a run was killed hard, Snakemake keeps its lock; this releases it. Then run again: finished work is kept.
 unlock: setup

@@ -21,4 +21,4 @@ with logged(snakemake) as log:
         with replacing(path) as temporary:
             table.to_parquet(temporary, index=False)
     write_text(snakemake.output.summary, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    log.info("%d distinct texts, %d kinds of unknown statements", summary["texts"], len(summary["unknown_statements"]))
+    log.info("%d distinct texts, %d unknown statements", summary["texts"], summary["unknown_statements"])

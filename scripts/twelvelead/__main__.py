@@ -32,7 +32,7 @@ def _table(folder: str, output: str) -> int:
 
     counts = table_of_folder(folder, output)
     print(f"{output}: {counts.ecgs} ECGs, {counts.with_statements} of them with machine statements", end="")
-    print(f"; {counts.skipped} other files left out" if counts.skipped else "")
+    print(f"; {counts.skipped} other file{'s' if counts.skipped != 1 else ''} left out" if counts.skipped else "")
     return 0
 
 

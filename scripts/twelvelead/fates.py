@@ -86,12 +86,14 @@ def preprocessing_reports(
     detailed = pd.DataFrame(
         {
             "file_id": records["ecg_id"],
-            "xml_type": records["format"].map(lambda name: DEEPECG_FORMAT_NAMES.get(name, name or "Unknown")),
+            "xml_type": records["format"]
+            .fillna("")
+            .map(lambda name: DEEPECG_FORMAT_NAMES.get(name, name or "Unknown")),
             "status": failed.map({True: "Failed", False: "Success"}),
             "message": reasons,
         }
     )
-    kinds = detailed["xml_type"].fillna("Unknown").value_counts().sort_index()
+    kinds = detailed["xml_type"].value_counts().sort_index()
     counts = [
         ("Total Files", len(detailed)),
         ("Successful Files", int((~failed).sum())),

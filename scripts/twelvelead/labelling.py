@@ -11,6 +11,9 @@ import pandas as pd
 from twelvelead.labels.lexicon import Lexicon, label_texts
 from twelvelead.records import read_columns
 
+# Free text may hold a name. A statement that this many ECGs share is the machine's wording, not one patient's.
+SHOWN_FROM = 5
+
 
 def texts_of_cells(cells: pd.DataFrame, records: Sequence[str]) -> pd.DataFrame:
     """row, ecg_id and text of every cell; with `records`, statements found in the file fill an empty cell."""
@@ -46,12 +49,14 @@ def label(
     by_text = pd.DataFrame(result.values, columns=list(patterns))
     by_text.insert(0, "text", [keys[text] for text in distinct])
     of_cells = texts.assign(text=texts["text"].map(keys))
-    weighted = label_texts(list(texts["text"]), lexicon, uncertain=uncertain)
+    unknown = label_texts(list(texts["text"]), lexicon, uncertain=uncertain).unknown_statements
+    frequent = {statement: count for statement, count in unknown.items() if count >= SHOWN_FROM}
     summary = {
         "labeler": "lexicon",
         "texts": len(distinct),
         "cells_with_text": int((texts["text"] != "").sum()),
         "cells_from_file": int(texts["from_file"].sum()),
-        "unknown_statements": sorted(weighted.unknown_statements.items(), key=lambda item: (-item[1], item[0])),
+        "unknown_statements": sum(unknown.values()),
+        "frequent_unknown_statements": sorted(frequent.items(), key=lambda item: (-item[1], item[0])),
     }
     return by_text, of_cells, summary

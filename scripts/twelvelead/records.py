@@ -1,5 +1,6 @@
 """Decoded recordings on disk: a Parquet file per shard, one row per file, whatever became of it."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,9 +55,9 @@ def decode(ecg_id: str, path: str, array_unit_mv: float = 1.0) -> Record:
         recording = formats.read(path)
         if recording.samples.size == 0:
             raise SignalError("the file holds no samples")
-    except FileNotFoundError:
-        return Record(ecg_id, "missing", "the file vanished after the run was planned", None)
     except SignalError as error:
+        if not os.path.exists(path):
+            return Record(ecg_id, "missing", "the file vanished after the run was planned", None)
         return Record(ecg_id, error.status, " ".join(str(error).split()), None)
     if recording.format == "npy":
         recording = replace(recording, gain_mv=recording.gain_mv * array_unit_mv)

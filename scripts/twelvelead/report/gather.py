@@ -10,6 +10,7 @@ from twelvelead import __version__
 from twelvelead.assembly import matrices, targets_of
 from twelvelead.ecg import twelve_leads
 from twelvelead.errors import SignalError
+from twelvelead.labelling import SHOWN_FROM
 from twelvelead.provenance import package_versions
 from twelvelead.recipes.resampling import to_rate
 from twelvelead.records import find_records
@@ -67,17 +68,13 @@ def page_content(found: BatchResults, settings: Mapping, patterns_path: str, cat
         )
         for row in wrong.itertuples()
     ]
-    unknown: dict[str, int] = {}
-    for summary in found.labels.values():
-        for text, count in summary["unknown_statements"]:
-            unknown[text] = unknown.get(text, 0) + count
-    most = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_STATEMENTS]
+    frequent = [entry for summary in found.labels.values() for entry in summary["frequent_unknown_statements"]]
     return PageContent(
         batch=found.batch,
         cells=tuple(_counts(recordings, task) for task in found.tasks),
         problems=tuple(problems),
-        notes=tuple(_notes(found, settings, unknown)),
-        unknown_statements=tuple(UnknownStatement(text, count) for text, count in most),
+        notes=tuple(_notes(found)),
+        unknown_statements=tuple(UnknownStatement(*entry) for entry in frequent[:SHOWN_STATEMENTS]),
         tasks=tuple(sections),
         ecgs=tuple(_drawings(found, settings["report"]["ecgs"])),
         provenance=_provenance(found, settings),
@@ -141,13 +138,16 @@ def _truth_note(summary: Mapping | None) -> str:
         "cardiologist's diagnosis. Where the statements leave a pattern open, the ECG is left out of its figures."
     )
     if summary["cells_from_file"]:
-        note += (
-            f" {summary['cells_from_file']} statements were taken from the ECG files, where the table's cell is empty."
-        )
+        texts = _plural(summary["cells_from_file"], "cell")
+        note += f" {texts} of the table without a statement took it from the ECG file."
     return note
 
 
-def _notes(found: BatchResults, settings: Mapping, unknown: Mapping[str, int]) -> list[str]:
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _notes(found: BatchResults) -> list[str]:
     notes = []
     calibration = found.calibration
     if calibration and calibration["scale"] == "batch" and calibration["n"] < FEW_FOR_A_BATCH_SCALE:
@@ -158,12 +158,13 @@ def _notes(found: BatchResults, settings: Mapping, unknown: Mapping[str, int]) -
     doubtful = found.recordings["message"].str.contains("warning:", regex=False).sum()
     if doubtful:
         notes.append(
-            f"{doubtful} recordings have amplitudes that no ECG has; their units are doubtful, see recordings.csv."
+            f"{_plural(doubtful, 'recording')} with amplitudes that no ECG has: units are doubtful, see recordings.csv."
         )
+    unknown = sum(summary["unknown_statements"] for summary in found.labels.values())
     if unknown:
         notes.append(
-            f"{sum(unknown.values())} machine statements of {len(unknown)} kinds are not in the phrase table; "
-            "they are listed below and count for nothing."
+            f"{_plural(unknown, 'machine statement')} not in the phrase table count for nothing. Those that "
+            f"{SHOWN_FROM} or more ECGs share are listed below; rarer ones may hold names and are not shown."
         )
     return notes
 

@@ -1,0 +1,47 @@
+"""The command `twelvelead`."""
+
+import csv
+
+import pytest
+
+from twelvelead.__main__ import main
+from twelvelead.demo.cohort import write_cohort
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort")
+    write_cohort(folder, n=20, seed=1)
+    return folder
+
+
+def test_table_lists_every_ecg_with_its_statements(cohort, tmp_path, capsys):
+    signals = cohort / "ecg_signals"
+    (signals / "notes.txt").write_text("not an ECG")
+    assert main(["table", str(signals), "-o", str(tmp_path / "t.csv")]) == 0
+    with open(tmp_path / "t.csv", encoding="utf-8", newline="") as text:
+        rows = list(csv.DictReader(text))
+    assert list(rows[0]) == ["ecg_machine_diagnosis", "77_classes_ecg_file_name"]
+    names = [row["77_classes_ecg_file_name"] for row in rows]
+    assert names == sorted(names)
+    assert not any(name.endswith((".dat", ".txt")) for name in names)
+    with open(cohort / "table.csv", encoding="utf-8", newline="") as text:
+        given = {row["77_classes_ecg_file_name"]: row["ecg_machine_diagnosis"] for row in csv.DictReader(text)}
+    assert set(names) == {name for name in given if (signals / name).exists()}
+    found = {
+        row["77_classes_ecg_file_name"]: row["ecg_machine_diagnosis"] for row in rows if row["ecg_machine_diagnosis"]
+    }
+    assert len(found) > 10
+    agreeing = [name for name, text in found.items() if given[name] and text == given[name]]
+    assert len(agreeing) > 10
+    assert "left out: 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("folder", "expected"), [("nowhere", "there is no such folder"), (".", "holds no ECG file")])
+def test_a_folder_without_ecgs_is_one_clear_line(tmp_path, monkeypatch, capsys, folder, expected):
+    monkeypatch.chdir(tmp_path)
+    assert main(["table", folder, "-o", "t.csv"]) == 1
+    error = capsys.readouterr().err
+    assert expected in error
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / "t.csv").exists()

@@ -1,0 +1,78 @@
+"""The fate of every cell, from the plan's view of the table and the records' view of the files."""
+
+import numpy as np
+import pandas as pd
+
+from twelvelead.fates import fates, missing_files, preprocessing_reports
+
+NEEDED_S = {"deepecg": 10.0, "ecgfm": 5.0}
+
+
+def cells(*rows):
+    columns = ["row", "task", "file", "ecg_id", "status", "truth_status", "message"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def records(*rows):
+    return pd.DataFrame(rows, columns=["ecg_id", "status", "message", "format", "sampling_rate_hz", "n_samples"])
+
+
+def test_a_cell_has_its_files_status_and_both_messages():
+    found = fates(
+        cells(
+            (2, "t", "a.xml", "a", "", "ok", ""),
+            (3, "t", "b.xml", "b", "", "invalid", "y is 'x'; expected 0 or 1"),
+            (4, "t", "c.xml", "c", "missing", "ok", "no such file"),
+            (5, "t", "a.xml", "a", "duplicate", "ok", "the same file as row 2"),
+        ),
+        records(("a", "ok", "", "npy", np.nan, 5000), ("b", "unreadable", "broken", None, np.nan, np.nan)),
+        NEEDED_S,
+    ).set_index("row")
+    assert found["status"].to_dict() == {2: "ok", 3: "unreadable", 4: "missing", 5: "duplicate"}
+    assert found["truth"].to_dict() == {2: "ok", 3: "invalid", 4: "ok", 5: "ok"}
+    assert found.loc[3, "message"] == "y is 'x'; expected 0 or 1; broken"
+    assert found["format"].to_dict() == {2: "npy", 3: "", 4: "", 5: "npy"}
+    assert missing_files(found.reset_index())["file"].tolist() == ["c.xml"]
+
+
+def test_too_short_is_a_status_only_where_no_recipe_can_use_the_file():
+    found = fates(
+        cells(*[(row, "t", f"{row}", f"{row}", "", "ok", "") for row in range(2, 7)]),
+        records(
+            ("2", "ok", "", "wfdb", 500.0, 5000),
+            ("3", "ok", "", "wfdb", 500.0, 3000),
+            ("4", "ok", "", "wfdb", 500.0, 2000),
+            ("5", "ok", "", "npy", np.nan, 2499),
+            ("6", "flat", "every lead is constant", "npy", np.nan, 100),
+        ),
+        NEEDED_S,
+    ).set_index("row")
+    assert found["status"].to_dict() == {2: "ok", 3: "ok", 4: "too_short", 5: "ok", 6: "flat"}
+    assert found.loc[3, "message"] == "6 s at 500 Hz, needed the first 10 s by recipe deepecg"
+    assert "recipe deepecg, ecgfm" in found.loc[4, "message"]
+
+
+def test_deepecgs_reports():
+    detailed, summary = preprocessing_reports(
+        records(
+            ("b", "ok", "", "cardiosoft_xml", 500.0, 5000),
+            ("a", "ok", "", "muse_xml", 500.0, 5000),
+            ("c", "unreadable", "broken", None, np.nan, np.nan),
+            ("d", "missing", "vanished", None, np.nan, np.nan),
+        ),
+        {"c": ("unreadable", "broken"), "b": ("too_short", "6 s")},
+    )
+    assert detailed.to_numpy().tolist() == [
+        ["a", "MHI", "Success", ""],
+        ["b", "CLSA", "Failed", "too_short: 6 s"],
+        ["c", "Unknown", "Failed", "unreadable: broken"],
+    ]
+    assert summary["Metric"].tolist() == [
+        "Total Files",
+        "Successful Files",
+        "Failed Files",
+        "XML Type: CLSA",
+        "XML Type: MHI",
+        "XML Type: Unknown",
+    ]
+    assert summary["Value"].tolist() == [3, 1, 2, 1, 1, 1]
