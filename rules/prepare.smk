@@ -103,7 +103,6 @@ rule prepare:
 rule preprocessing_reports:
     input:
         records=of_shards(work("{batch}/records/{shard}.parquet")),
-        statuses=of_shards(work("{batch}/prepared/deepecg/{shard}.tsv")),
     output:
         detailed=results("{batch}/preprocessing/ecg_processing_detailed_report.csv"),
         summary=results("{batch}/preprocessing/ecg_processing_summary_report.csv"),
@@ -115,6 +114,8 @@ rule preprocessing_reports:
         mem_mb=1000,
         runtime=30,
     params:
+        needed_s=DURATION_S["deepecg"],
+        flat_is_success=PREPROCESSING["units"] == "raw" and PREPROCESSING["scale"] == "batch",
         version=VERSION,
     message:
         "{wildcards.batch}: DeepECG's reports on preprocessing"

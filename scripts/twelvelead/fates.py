@@ -8,7 +8,6 @@ import pandas as pd
 from twelvelead.atomic import replacing
 from twelvelead.recipes.resampling import shortage
 from twelvelead.records import SUMMARY_COLUMNS, read_columns
-from twelvelead.tensors import read_statuses
 
 RECORDING_COLUMNS = ["row", "task", "file", "ecg_id", "format", "status", "truth", "message"]
 # DeepECG's names of the XML shapes it knows; other formats are reported under their own.
@@ -58,13 +57,6 @@ def read_summaries(records: Sequence[str]) -> pd.DataFrame:
     return read_columns(records, SUMMARY_COLUMNS).to_pandas()
 
 
-def read_refusals(statuses: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """ecg_id -> (status, message) of the files that a recipe did not take, from the tables beside its tensors."""
-    return {
-        row.ecg_id: (row.status, row.message) for path in statuses for row in read_statuses(path) if row.status != "ok"
-    }
-
-
 def write_csv(table: pd.DataFrame, path: str) -> None:
     """CSV with "\\n" line ends, whole or not at all."""
     with replacing(path) as temporary:
@@ -77,12 +69,19 @@ def missing_files(recordings: pd.DataFrame) -> pd.DataFrame:
 
 
 def preprocessing_reports(
-    records: pd.DataFrame, refusals: Mapping[str, tuple[str, str]]
+    records: pd.DataFrame, needed_s: float, flat_is_success: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """DeepECG's detailed and summary report on the files the deepecg recipe was given."""
-    records = records[records["status"] != "missing"].sort_values("ecg_id")
-    failed = records["ecg_id"].isin(list(refusals))
-    reasons = [_reason(*refusals[ecg_id]) if ecg_id in refusals else "" for ecg_id in records["ecg_id"]]
+    """DeepECG's detailed and summary report on the files the deepecg recipe was given.
+
+    needed_s         seconds of signal that the recipe needs
+    flat_is_success  whether flat recordings are cleaned too, as DeepECG does
+    """
+    records = _with_short_ones(records[records["status"] != "missing"], {"deepecg": needed_s}).sort_values("ecg_id")
+    failed = ~records["status"].isin(["ok", "flat"] if flat_is_success else ["ok"])
+    reasons = [
+        _reason(status, message) if fails else ""
+        for fails, status, message in zip(failed, records["status"], records["message"], strict=True)
+    ]
     detailed = pd.DataFrame(
         {
             "file_id": records["ecg_id"],

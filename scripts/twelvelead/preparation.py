@@ -12,6 +12,7 @@ from twelvelead import __version__
 from twelvelead.atomic import replacing
 from twelvelead.ecg import twelve_leads
 from twelvelead.errors import CalibrationError, SignalError
+from twelvelead.quality import IMPLAUSIBLE_MV, largest_swing_mv
 from twelvelead.recipes import deepecg
 from twelvelead.recipes.calibration import Calibration
 from twelvelead.recipes.ordered_sum import HashOrderedSum, PartialSum, combine
@@ -41,8 +42,15 @@ class DeepecgSettings:
         return record.status == "ok" or (self.reproduces_deepecg and record.status == "flat")
 
     def calibrates(self, record: Record) -> bool:
-        """DeepECG's factor is computed from the files its own readers take; ours from every usable recording."""
-        return self.is_prepared(record) and (record.recording.deepecg_reads or not self.reproduces_deepecg)
+        """DeepECG's factor is computed from the files its own readers take; ours from every usable recording.
+
+        One whose units are doubtful would drown all others in the mean, so that it is left out.
+        """
+        if not self.is_prepared(record):
+            return False
+        if self.reproduces_deepecg:
+            return record.recording.deepecg_reads
+        return self.units == "raw" or largest_swing_mv(record.recording) <= IMPLAUSIBLE_MV
 
     def signal(self, record: Record) -> np.ndarray:
         """(12, 2500) float32, mV unless units are raw. Raises TooShort or LeadMissing."""

@@ -6,6 +6,8 @@ from twelvelead.ecg import Recording, missing_leads
 
 # No surface ECG reaches this; arrays in microvolts or ADC counts taken for mV do.
 IMPLAUSIBLE_MV = 50.0
+# Above what a 32-bit converter counts; such values are damage, and their squares would overflow.
+LARGEST_STORED = 1e10
 
 
 def signal_status(recording: Recording) -> tuple[str, str]:
@@ -22,15 +24,19 @@ def signal_status(recording: Recording) -> tuple[str, str]:
         broken = [lead for lead, is_finite in zip(recording.leads, finite, strict=True) if not is_finite]
         if broken:
             return "not_finite", f"lead {', '.join(broken)} holds NaN or infinite samples"
-    lowest, highest = recording.samples.min(axis=1), recording.samples.max(axis=1)
-    if (lowest == highest).all():
+        largest = float(np.abs(recording.samples).max())
+        if largest > LARGEST_STORED:
+            return "unreadable", f"sample values reach {largest:.1g}, no ECG's do; the file is damaged"
+    swing_mv = largest_swing_mv(recording)
+    if swing_mv == 0:
         return "flat", "every lead is constant"
-    return "ok", _doubt_about_units(recording, lowest, highest)
-
-
-def _doubt_about_units(recording: Recording, lowest: np.ndarray, highest: np.ndarray) -> str:
-    swing_mv = float(np.max((highest.astype(np.float64) - lowest) * np.abs(recording.gain_mv)))
     if swing_mv <= IMPLAUSIBLE_MV:
-        return ""
+        return "ok", ""
     hint = "; set preprocessing.array_unit_mv" if recording.format == "npy" else ""
-    return f"warning: a lead swings by {swing_mv:.0f} mV, no ECG does; check the units{hint}"
+    return "ok", f"warning: a lead swings by {swing_mv:.0f} mV, no ECG does; check the units{hint}"
+
+
+def largest_swing_mv(recording: Recording) -> float:
+    """Difference of the highest and lowest value of the lead in which it is largest, in mV."""
+    lowest, highest = recording.samples.min(axis=1), recording.samples.max(axis=1)
+    return float(np.max((highest.astype(np.float64) - lowest) * np.abs(recording.gain_mv)))

@@ -77,10 +77,10 @@ def write_records(files: Sequence[tuple[str, str]], destination: Path | str, arr
     return counts
 
 
-# Samples compress to about half; dictionaries would only be tried and given up for them.
+# Written once and read by every recipe: lz4 halves that time against zstd, at 55 kB a recording instead of 40.
+# Dictionaries would only be tried and given up for the samples.
 _PARQUET = {
-    "compression": "zstd",
-    "compression_level": 1,
+    "compression": "lz4",
     "use_dictionary": ["status", "format", "device", "units", "dtype"],
 }
 

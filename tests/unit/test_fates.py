@@ -55,17 +55,20 @@ def test_too_short_is_a_status_only_where_no_recipe_can_use_the_file():
 def test_deepecgs_reports():
     detailed, summary = preprocessing_reports(
         records(
-            ("b", "ok", "", "cardiosoft_xml", 500.0, 5000),
+            ("b", "ok", "", "cardiosoft_xml", 500.0, 3000),
             ("a", "ok", "", "muse_xml", 500.0, 5000),
             ("c", "unreadable", "broken", None, np.nan, np.nan),
             ("d", "missing", "vanished", None, np.nan, np.nan),
+            ("e", "flat", "every lead is constant", "npy", np.nan, 5000),
         ),
-        {"c": ("unreadable", "broken"), "b": ("too_short", "6 s")},
+        needed_s=10.0,
+        flat_is_success=False,
     )
     assert detailed.to_numpy().tolist() == [
         ["a", "MHI", "Success", ""],
-        ["b", "CLSA", "Failed", "too_short: 6 s"],
+        ["b", "CLSA", "Failed", "too_short: 6 s at 500 Hz, needed the first 10 s by recipe deepecg"],
         ["c", "Unknown", "Failed", "unreadable: broken"],
+        ["e", "NPY", "Failed", "flat: every lead is constant"],
     ]
     assert summary["Metric"].tolist() == [
         "Total Files",
@@ -73,6 +76,7 @@ def test_deepecgs_reports():
         "Failed Files",
         "XML Type: CLSA",
         "XML Type: MHI",
+        "XML Type: NPY",
         "XML Type: Unknown",
     ]
-    assert summary["Value"].tolist() == [3, 1, 2, 1, 1, 1]
+    assert summary["Value"].tolist() == [4, 1, 3, 1, 1, 1, 1]

@@ -77,6 +77,14 @@ class TestQuality:
         assert status == "ok"
         assert "array_unit_mv" in message
 
+    def test_values_that_no_converter_counts_are_damage(self):
+        samples = noise()
+        samples[2, 3] = 1e20
+        assert signal_status(recording(samples)) == (
+            "unreadable",
+            "sample values reach 1e+20, no ECG's do; the file is damaged",
+        )
+
     @pytest.mark.parametrize("rate_hz", [0.0, -500.0, np.nan, np.inf])
     def test_a_rate_that_is_none(self, rate_hz):
         assert signal_status(recording(noise(), sampling_rate_hz=rate_hz))[0] == "unreadable"
