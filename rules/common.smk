@@ -7,8 +7,6 @@ from pathlib import Path
 ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from snakemake.exceptions import WorkflowError
-
 from twelvelead import __version__ as VERSION
 from twelvelead.config import load_config, read_yaml
 from twelvelead.errors import TwelveleadError
@@ -17,18 +15,23 @@ from twelvelead.recipes import DURATION_S
 from twelvelead.registry import Registry
 
 NO_BATCH = (
-    "No batch is configured, so there is nothing to do. To see the workflow at work: make demo. For your own ECGs: "
+    "no batch is configured, so there is nothing to do. To see the workflow at work: make demo. For your own ECGs: "
     "snakemake --cores N --config table=cohort.csv signals=ecg_signals, or a file with `batches` given by --configfile "
     "(see config/README.md)."
 )
 
 
+def stop(message):
+    """Ends the run with a message alone; Snakemake would put a traceback of the Snakefile around it."""
+    sys.exit(f"\nError: {message}")
+
+
 def or_stop(function, *arguments):
-    """Calls `function`; an error a user can mend ends the run with its message alone."""
+    """Calls `function`; an error a user can mend ends the run with its message."""
     try:
         return function(*arguments)
     except TwelveleadError as error:
-        raise WorkflowError(str(error)) from None
+        stop(error)
 
 
 SETTINGS = or_stop(load_config, config, read_yaml(ROOT / "config/schemas/config.schema.yaml"))
@@ -82,7 +85,7 @@ wildcard_constraints:
 def of_batch(wildcards):
     """The plan of the batch a target names."""
     if wildcards.batch not in PLANS:
-        raise WorkflowError(f"There is no batch `{wildcards.batch}` in the configuration; there is {list(PLANS)}.")
+        stop(f"there is no batch `{wildcards.batch}` in the configuration; there is {', '.join(PLANS) or 'none'}")
     return PLANS[wildcards.batch]
 
 
@@ -105,7 +108,7 @@ def recipes(batch):
 
 def batches():
     if not PLANS:
-        raise WorkflowError(NO_BATCH)
+        stop(NO_BATCH)
     return list(PLANS)
 
 

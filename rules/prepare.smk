@@ -151,7 +151,7 @@ def tensor_with(extension):
     def find(wildcards):
         shard = of_batch(wildcards).shard_of(wildcards.ecg_id)
         if shard is None:
-            raise WorkflowError(f"Batch {wildcards.batch} has no ECG `{wildcards.ecg_id}`; see its recordings.csv.")
+            stop(f"batch {wildcards.batch} has no ECG `{wildcards.ecg_id}`; its recordings.csv lists them")
         return work(f"{wildcards.batch}/prepared/deepecg/{shard.name}{extension}")
 
     return find

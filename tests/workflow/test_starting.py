@@ -17,7 +17,7 @@ def good_files(cohort, how_many):
 def test_without_a_batch_a_run_says_what_to_do(tmp_path):
     outcome = snakemake(tmp_path)
     assert outcome.status != 0
-    assert "No batch is configured" in outcome.text
+    assert "no batch is configured" in outcome.text
     assert "make demo" in outcome.text
     assert "--config table=cohort.csv signals=ecg_signals" in outcome.text
 
@@ -109,7 +109,7 @@ def test_a_mistake_is_one_clear_line(tmp_path, config, expected):
 
 
 def test_an_unknown_batch_in_a_target_is_named(cohort, tmp_path):
-    with pytest.raises(AssertionError, match="There is no batch `other`"):
+    with pytest.raises(AssertionError, match="there is no batch `other`"):
         run(tmp_path, "results/other/recordings.csv", batches=batch_of(cohort))
 
 
