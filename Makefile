@@ -50,4 +50,4 @@ dag: setup
 
 # After a run was killed hard, Snakemake keeps its lock; this releases it. Then run again: finished work is kept.
 unlock: setup
-	$(SNAKEMAKE) --unlock --config mode=full_run
+	$(SNAKEMAKE) --unlock

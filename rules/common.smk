@@ -1,11 +1,15 @@
 # Configuration, paths and look-ups that the rules share. Everything here runs when the workflow is read.
 
+import json
 import os
+import re
 import sys
 from pathlib import Path
 
 ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "scripts"))
+# Snakemake puts a script's folder behind installed packages; this checkout's library comes before any other copy.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "scripts"), os.environ.get("PYTHONPATH")]))
 
 from twelvelead import __version__ as VERSION
 from twelvelead.config import load_config, read_yaml
@@ -58,13 +62,13 @@ def benchmarks(path):
 def plan_of(batch):
     """The plan of a batch: made by the main process; a job on a cluster node reads the one that was made for it."""
     folder = Path(work(f"{batch}/plan"))
-    variable = f"TWELVELEAD_PLAN_{batch}"
+    made = json.loads(os.environ.get("TWELVELEAD_PLANS", "{}"))
     if workflow.is_main_process:
         settings = SETTINGS["batches"][batch]
         index = make_plan(batch, settings, REGISTRY.tasks, SETTINGS["tasks"], SETTINGS["shard_size"], folder)
-        os.environ[variable] = str(index)
+        os.environ["TWELVELEAD_PLANS"] = json.dumps(made | {batch: str(index)})
     else:
-        index = os.environ.get(variable) or newest_index(folder)
+        index = made.get(batch) or newest_index(folder)
     return read_plan(index)
 
 
@@ -73,7 +77,7 @@ SHARDS = {batch: {shard.name: shard for shard in plan.shards} for batch, plan in
 
 
 wildcard_constraints:
-    batch="[^/]+",
+    batch="|".join(map(re.escape, PLANS)) or "[^/]+",
     shard="[^/]+",
     chunk="[^/]+",
     task="[^/]+",
@@ -82,22 +86,17 @@ wildcard_constraints:
     ecg_id="[^/]+",
 
 
-def of_batch(wildcards):
-    """The plan of the batch a target names."""
-    if wildcards.batch not in PLANS:
-        stop(f"there is no batch `{wildcards.batch}` in the configuration; there is {', '.join(PLANS) or 'none'}")
-    return PLANS[wildcards.batch]
-
-
 def of_shards(pattern):
     """An input function: `pattern` for every shard of the batch, in the order of their hashes."""
     return lambda wildcards: [
-        pattern.format(batch=wildcards.batch, shard=shard.name) for shard in of_batch(wildcards).shards
+        pattern.format(batch=wildcards.batch, shard=shard.name) for shard in PLANS[wildcards.batch].shards
     ]
 
 
 def runs(batch):
     """(task, model) of every model that is at hand for a task of the batch."""
+    if not PLANS[batch].shards:
+        return []
     return [(task, model) for task in PLANS[batch].tasks for model in REGISTRY.models_of(task)]
 
 
@@ -133,5 +132,7 @@ def targets_of_analysis():
 
 def files_of_run(batch, task):
     """Metrics need truth and more than one ECG; without, there are predictions alone."""
-    scored = PLANS[batch].tasks[task]["truths"] > 1
+    counts = PLANS[batch].tasks[task]
+    from_files = SETTINGS["statements_from_files"] and REGISTRY.tasks[task]["kind"] == "patterns"
+    scored = (counts["files"] if from_files else counts["truths"]) > 1
     return ["probabilities.csv"] + (["metrics.json", "metrics.csv"] if scored else [])

@@ -24,7 +24,7 @@ rule decode:
 
 rule recordings:
     input:
-        cells=lambda wildcards: of_batch(wildcards).cells,
+        cells=lambda wildcards: PLANS[wildcards.batch].cells,
         records=of_shards(work("{batch}/records/{shard}.parquet")),
     output:
         recordings=results("{batch}/recordings.csv"),
@@ -37,6 +37,11 @@ rule recordings:
         mem_mb=2000,
         runtime=60,
     params:
+        tasks_with_statements=[
+            task
+            for task, entry in REGISTRY.tasks.items()
+            if SETTINGS["statements_from_files"] and entry["kind"] == "patterns"
+        ],
         needed_s=lambda wildcards: {recipe: DURATION_S[recipe] for recipe in recipes(wildcards.batch)},
         version=VERSION,
     message:

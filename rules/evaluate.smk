@@ -4,7 +4,7 @@
 def predictions_of(wildcards):
     return [
         work(f"{wildcards.batch}/predictions/{wildcards.model}/{chunk}.parquet")
-        for chunk in of_batch(wildcards).chunks()
+        for chunk in PLANS[wildcards.batch].chunks()
     ]
 
 
@@ -21,7 +21,7 @@ def mapping_of(wildcards):
 
 rule assemble:
     input:
-        cells=lambda wildcards: of_batch(wildcards).cells,
+        cells=lambda wildcards: PLANS[wildcards.batch].cells,
         predictions=predictions_of,
         labels=labels_of,
         mapping=mapping_of,

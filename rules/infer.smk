@@ -4,7 +4,7 @@
 def shards_of_chunk(extension):
     return lambda wildcards: [
         work(f"{wildcards.batch}/prepared/{REGISTRY.models[wildcards.model]['recipe']}/{shard.name}{extension}")
-        for shard in of_batch(wildcards).chunks()[wildcards.chunk]
+        for shard in PLANS[wildcards.batch].chunks()[wildcards.chunk]
     ]
 
 

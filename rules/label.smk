@@ -3,7 +3,7 @@
 
 rule label:
     input:
-        cells=lambda wildcards: of_batch(wildcards).cells,
+        cells=lambda wildcards: PLANS[wildcards.batch].cells,
         records=lambda wildcards: (
             of_shards(work("{batch}/records/{shard}.parquet"))(wildcards) if SETTINGS["statements_from_files"] else []
         ),

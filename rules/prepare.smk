@@ -1,7 +1,19 @@
 # Records -> the tensor each recipe wants. The deepecg recipe finds mains noise on the whole batch:
 # spectrum (map) -> calibrate (reduce) -> clean (map). Then the cleaned signals leave the workflow as files.
 
+from snakemake.exceptions import WorkflowError
+
 CALIBRATION = PREPROCESSING["calibration"]
+if CALIBRATION != "batch":
+    own = [Path(results(f"{batch}/preprocessing/calibration.json")).resolve() for batch in PLANS]
+    if not Path(CALIBRATION).is_file():
+        stop(
+            f"preprocessing.calibration: there is no file {CALIBRATION}; give `batch` or the path of a calibration.json"
+        )
+    if Path(CALIBRATION).resolve() in own:
+        stop(
+            f"preprocessing.calibration: {CALIBRATION} is what this run writes; copy it to another place and name the copy"
+        )
 RECIPE_SETTINGS = {key: PREPROCESSING[key] for key in ("units", "scale", "resampling")}
 
 
@@ -41,6 +53,7 @@ rule calibrate:
         runtime=30,
     params:
         **RECIPE_SETTINGS,
+        calibration=CALIBRATION,
         version=VERSION,
     message:
         "{wildcards.batch}: "
@@ -92,7 +105,6 @@ rule prepare:
         mem_mb=800,
         runtime=60,
     params:
-        duration_s=PREPROCESSING["duration_s"],
         version=VERSION,
     message:
         "{wildcards.batch}: prepare {wildcards.shard} for {wildcards.recipe}"
@@ -149,9 +161,11 @@ rule export_shard:
 
 def tensor_with(extension):
     def find(wildcards):
-        shard = of_batch(wildcards).shard_of(wildcards.ecg_id)
+        shard = PLANS[wildcards.batch].shard_of(wildcards.ecg_id)
         if shard is None:
-            stop(f"batch {wildcards.batch} has no ECG `{wildcards.ecg_id}`; its recordings.csv lists them")
+            raise WorkflowError(
+                f"batch {wildcards.batch} has no ECG `{wildcards.ecg_id}`; its recordings.csv lists them"
+            )
         return work(f"{wildcards.batch}/prepared/deepecg/{shard.name}{extension}")
 
     return find

@@ -2,8 +2,10 @@
 
 
 def calibration_of(wildcards):
-    """The batch's calibration, where a model reads signals that were cleaned with it."""
-    used = any(REGISTRY.models[model]["recipe"] == "deepecg" for _, model in runs(wildcards.batch))
+    """The batch's calibration, where a model reads signals that were cleaned with it, or its scale needs a warning."""
+    used = PREPROCESSING["scale"] == "batch" or any(
+        REGISTRY.models[model]["recipe"] == "deepecg" for _, model in runs(wildcards.batch)
+    )
     return results(f"{wildcards.batch}/preprocessing/calibration.json") if used else []
 
 
@@ -22,7 +24,7 @@ rule report:
         qualities=of_runs("scored/{task}/{model}.json"),
         labels=lambda wildcards: [
             work(f"{wildcards.batch}/labels/{task}/lexicon.json")
-            for task in of_batch(wildcards).tasks
+            for task in PLANS[wildcards.batch].tasks
             if REGISTRY.tasks[task]["kind"] == "patterns"
         ],
         patterns=str(ROOT / "config/labels/deepecg77.csv"),
@@ -38,8 +40,8 @@ rule report:
         runtime=60,
     params:
         batch=lambda wildcards: {
-            "tasks": {task: REGISTRY.tasks[task] for task in of_batch(wildcards).tasks},
-            "absent": {task: REGISTRY.absent_models_of(task) for task in of_batch(wildcards).tasks},
+            "tasks": {task: REGISTRY.tasks[task] for task in PLANS[wildcards.batch].tasks},
+            "absent": {task: REGISTRY.absent_models_of(task) for task in PLANS[wildcards.batch].tasks},
         },
         models=lambda wildcards: {model: REGISTRY.models[model] for _, model in runs(wildcards.batch)},
         settings={key: SETTINGS[key] for key in ("report", "preprocessing", "labeler", "uncertain_statements")},
@@ -54,7 +56,7 @@ rule provenance:
     input:
         page=results("{batch}/report.html"),
         recordings=results("{batch}/recordings.csv"),
-        cells=lambda wildcards: of_batch(wildcards).cells,
+        cells=lambda wildcards: PLANS[wildcards.batch].cells,
     output:
         provenance=results("{batch}/provenance.json"),
     log:
@@ -70,6 +72,7 @@ rule provenance:
         },
         batch=lambda wildcards: SETTINGS["batches"][wildcards.batch],
         models=lambda wildcards: {model: REGISTRY.models[model] for _, model in runs(wildcards.batch)},
+        table_sha256=lambda wildcards: PLANS[wildcards.batch].table_sha256,
         version=VERSION,
     message:
         "{wildcards.batch}: versions, settings and counts"

@@ -3,7 +3,12 @@
 from twelvelead.job import logged
 
 with logged(snakemake) as log:
-    from twelvelead.preparation import DeepecgSettings, calibration_of_spectra, frozen_calibration
+    from twelvelead.preparation import (
+        FEW_FOR_A_BATCH_SCALE,
+        DeepecgSettings,
+        calibration_of_spectra,
+        frozen_calibration,
+    )
 
     settings = DeepecgSettings(snakemake.params.units, snakemake.params.scale, snakemake.params.resampling)
     if snakemake.input.frozen:
@@ -11,4 +16,6 @@ with logged(snakemake) as log:
     else:
         calibration = calibration_of_spectra(list(snakemake.input.spectra), settings)
     calibration.to_json(snakemake.output.calibration)
+    if settings.scale == "batch" and calibration.n < FEW_FOR_A_BATCH_SCALE:
+        log.warning("scale: batch was computed from %d ECGs, fewer than %d", calibration.n, FEW_FOR_A_BATCH_SCALE)
     log.info("factor %g from %d recordings, mains regions %s", calibration.factor, calibration.n, calibration.regions)

@@ -10,7 +10,7 @@ with logged(snakemake):
     from twelvelead.atomic import write_text
     from twelvelead.provenance import provenance
 
-    recordings = pd.read_csv(snakemake.input.recordings, usecols=["task", "status", "truth"])
+    recordings = pd.read_csv(snakemake.input.recordings, usecols=["task", "status", "truth"], dtype=str)
     parameters = snakemake.params
-    content = provenance(parameters.batch, parameters.settings, parameters.models, recordings)
+    content = provenance(parameters.batch, parameters.settings, parameters.models, recordings, parameters.table_sha256)
     write_text(snakemake.output.provenance, json.dumps(content, indent=1) + "\n")

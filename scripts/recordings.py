@@ -9,7 +9,9 @@ with logged(snakemake) as log:
 
     cells = pd.read_parquet(snakemake.input.cells)
     records = fates.read_summaries(snakemake.input.records)
-    recordings = fates.fates(cells, records, snakemake.params.needed_s)
+    filled = snakemake.params.tasks_with_statements
+    with_statements = fates.files_with_statements(snakemake.input.records) if filled else ()
+    recordings = fates.fates(cells, records, snakemake.params.needed_s, filled, with_statements)
     fates.write_csv(recordings, snakemake.output.recordings)
     fates.write_csv(fates.missing_files(recordings), snakemake.output.missing_files)
     log.info("%d cells: %s", len(recordings), recordings["status"].value_counts().to_dict())

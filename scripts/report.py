@@ -9,9 +9,11 @@ with logged(snakemake) as log:
     import pandas as pd
 
     from twelvelead.atomic import write_text
+    from twelvelead.fates import RECORDING_COLUMNS
     from twelvelead.report.gather import BatchResults, page_content
     from twelvelead.report.page import render_page
 
+    TEXT = dict.fromkeys(RECORDING_COLUMNS[1:], str)  # a file may be called 0001
     parameters, inputs = snakemake.params, snakemake.input
 
     def read_json(path):
@@ -22,7 +24,7 @@ with logged(snakemake) as log:
 
     found = BatchResults(
         batch=snakemake.wildcards.batch,
-        recordings=pd.read_csv(inputs.recordings, keep_default_na=False),
+        recordings=pd.read_csv(inputs.recordings, keep_default_na=False, dtype={"row": int} | TEXT),
         records=list(inputs.records),
         scored={task_and_model(path): pd.read_parquet(path) for path in inputs.scored},
         qualities={task_and_model(path): read_json(path) for path in inputs.qualities},

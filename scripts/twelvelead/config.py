@@ -48,12 +48,15 @@ def load_config(config: Mapping, schema: Mapping) -> dict:
     DeepECG's heartwise.config keys and the pair `table`, `signals` become the only entry of `batches`.
     Raises ConfigError with one line per problem.
     """
+    config = _with_booleans(config, schema)
     check(config, schema, "configuration")
     complete = with_defaults(config, schema)
-    complete["left_out_model_prefixes"] = []
+    left_out: list[str] = []
     heartwise = {key: config[key] for key in HEARTWISE_KEYS if key in config}
     if heartwise:
-        _translate_heartwise(complete, heartwise, config)
+        left_out = _translate_heartwise(complete, heartwise, config)
+        check(complete, schema, "configuration")
+    complete["left_out_model_prefixes"] = left_out
     table, signals = complete.pop("table"), complete.pop("signals")
     if table is None and signals is None:
         return complete
@@ -141,8 +144,21 @@ def _expectation(error: jsonschema.ValidationError) -> str:
     return error.schema.get("description") or error.message
 
 
-def _translate_heartwise(complete: dict, heartwise: dict, given: Mapping) -> None:
-    """Puts the values of DeepECG's keys where this workflow expects them and removes the keys."""
+def _with_booleans(instance: Mapping, schema: Mapping) -> dict:
+    """A copy with "true" and "false" as booleans where the schema wants one: the command line gives them as text."""
+    converted = {}
+    for key, value in instance.items():
+        subschema = schema.get("properties", {}).get(key, {})
+        if isinstance(value, Mapping):
+            value = _with_booleans(value, subschema)
+        elif subschema.get("type") == "boolean" and isinstance(value, str):
+            value = {"true": True, "false": False}.get(value.lower(), value)
+        converted[key] = value
+    return converted
+
+
+def _translate_heartwise(complete: dict, heartwise: dict, given: Mapping) -> list[str]:
+    """Puts the values of DeepECG's keys where this workflow expects them; returns the prefixes of models left out."""
     for key in HEARTWISE_KEYS:
         complete.pop(key, None)
     same_as = {
@@ -152,15 +168,13 @@ def _translate_heartwise(complete: dict, heartwise: dict, given: Mapping) -> Non
         "signal_processing_device": "device",
     }
     for heartwise_key, key in same_as.items():
-        if heartwise_key in heartwise:
+        if heartwise_key in heartwise and key not in given:
             complete[key] = heartwise[heartwise_key]
     if "preprocessing_folder" in heartwise and "export" not in given.get("preprocessing", {}):
         complete["preprocessing"]["export"] = "base64"
     if "data_path" in heartwise or "csv_file_name" in heartwise:
         complete["table"] = _heartwise_table(heartwise)
-    complete["left_out_model_prefixes"] = [
-        prefix for switch, prefix in MODEL_NAME_PREFIX_OF_SWITCH.items() if heartwise.get(switch) is False
-    ]
+    return [prefix for switch, prefix in MODEL_NAME_PREFIX_OF_SWITCH.items() if heartwise.get(switch) is False]
 
 
 def _heartwise_table(heartwise: dict) -> str:

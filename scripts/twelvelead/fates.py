@@ -1,6 +1,6 @@
 """What became of every table cell that names a file: recordings.csv, missing_files.csv, DeepECG's two reports."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,19 @@ RECORDING_COLUMNS = ["row", "task", "file", "ecg_id", "format", "status", "truth
 DEEPECG_FORMAT_NAMES = {"muse_xml": "MHI", "cardiosoft_xml": "CLSA", "npy": "NPY", "dicom": "DICOM", "wfdb": "WFDB"}
 
 
-def fates(cells: pd.DataFrame, records: pd.DataFrame, needed_s: Mapping[str, float]) -> pd.DataFrame:
+def fates(
+    cells: pd.DataFrame,
+    records: pd.DataFrame,
+    needed_s: Mapping[str, float],
+    tasks_with_statements: Collection[str] = (),
+    with_statements: Collection[str] = (),
+) -> pd.DataFrame:
     """One row per cell with the columns RECORDING_COLUMNS, in the order of the table.
 
     cells     the plan's cells
     records   read_summaries of the batch
     needed_s  seconds of signal that each recipe in use needs
+    tasks_with_statements, with_statements   tasks whose empty truth is filled from the file, files that have some
     A cell has the status of its file. One too short for every recipe is too_short; for some, its message says so.
     """
     records = _with_short_ones(records, needed_s)
@@ -30,6 +37,8 @@ def fates(cells: pd.DataFrame, records: pd.DataFrame, needed_s: Mapping[str, flo
     of_file = merged["message_of_file"].fillna("")
     merged["message"] = [_joined(cell, file) for cell, file in zip(merged["message"], of_file, strict=True)]
     merged["truth"] = merged["truth_status"]
+    filled = merged["task"].isin(tasks_with_statements) & merged["ecg_id"].isin(with_statements)
+    merged.loc[filled & (merged["truth"] == "missing"), "truth"] = "ok"
     return merged.sort_values(["row", "task"], kind="stable")[RECORDING_COLUMNS]
 
 
@@ -55,6 +64,12 @@ def _joined(*messages: str) -> str:
 def read_summaries(records: Sequence[str]) -> pd.DataFrame:
     """What the batch's records say of every file, without the signals."""
     return read_columns(records, SUMMARY_COLUMNS).to_pandas()
+
+
+def files_with_statements(records: Sequence[str]) -> set[str]:
+    """ecg_ids of the files in which machine statements were found."""
+    found = read_columns(records, ["ecg_id", "statements"]).to_pylist()
+    return {row["ecg_id"] for row in found if row["statements"]}
 
 
 def write_csv(table: pd.DataFrame, path: str) -> None:

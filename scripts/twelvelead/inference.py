@@ -17,7 +17,9 @@ BLOCK = 64  # recordings handed to a model at once
 
 
 def weights_of(entry: Mapping) -> Path:
-    """Where the weights of a model that a package ships are. Raises ModelError when they are not the expected ones."""
+    """The weights file of a model that a package ships. Raises ModelError when it is not the expected one."""
+    if "package" not in entry["source"]:
+        raise ModelError(f"a model of family {entry['family']} needs `source: {{package: ..., file: ...}}`")
     path = Path(str(resources.files(entry["source"]["package"]).joinpath(entry["source"]["file"])))
     if not path.is_file():
         raise ModelError(

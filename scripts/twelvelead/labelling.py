@@ -11,13 +11,15 @@ import pandas as pd
 from twelvelead.labels.lexicon import Lexicon, label_texts
 from twelvelead.records import read_columns
 
-# Free text may hold a name. A statement that this many ECGs share is the machine's wording, not one patient's.
-SHOWN_FROM = 5
+# Free text may hold a name. A statement shared by this many patients is the machine's wording, not about one of them;
+# where patients are not told apart, one of them may have many ECGs.
+SHOWN_FROM_PATIENTS = 5
+SHOWN_FROM_ECGS = 20
 
 
 def texts_of_cells(cells: pd.DataFrame, records: Sequence[str]) -> pd.DataFrame:
-    """row, ecg_id and text of every cell; with `records`, statements found in the file fill an empty cell."""
-    texts = cells[["row", "ecg_id"]].assign(text=cells["truth"], from_file=False)
+    """row, ecg_id, patient and text of every cell; with `records`, statements of the file fill an empty cell."""
+    texts = cells[["row", "ecg_id", "patient"]].assign(text=cells["truth"], from_file=False)
     if records:
         found = read_columns(records, ["ecg_id", "statements"]).to_pandas()
         of_file = {
@@ -49,14 +51,32 @@ def label(
     by_text = pd.DataFrame(result.values, columns=list(patterns))
     by_text.insert(0, "text", [keys[text] for text in distinct])
     of_cells = texts.assign(text=texts["text"].map(keys))
-    unknown = label_texts(list(texts["text"]), lexicon, uncertain=uncertain).unknown_statements
-    frequent = {statement: count for statement, count in unknown.items() if count >= SHOWN_FROM}
+    unknown = _unknown_statements(texts, lexicon)
+    patients_known = (texts["patient"] >= 0).any()
+    shown_from = SHOWN_FROM_PATIENTS if patients_known else SHOWN_FROM_ECGS
+    frequent = {
+        statement: int(of_statement["ecg_id"].nunique())
+        for statement, of_statement in unknown.groupby("statement")
+        if of_statement["patient" if patients_known else "ecg_id"].nunique() >= shown_from
+    }
     summary = {
         "labeler": "lexicon",
         "texts": len(distinct),
         "cells_with_text": int((texts["text"] != "").sum()),
         "cells_from_file": int(texts["from_file"].sum()),
-        "unknown_statements": sum(unknown.values()),
+        "unknown_statements": len(unknown),
         "frequent_unknown_statements": sorted(frequent.items(), key=lambda item: (-item[1], item[0])),
     }
     return by_text, of_cells, summary
+
+
+def _unknown_statements(texts: pd.DataFrame, lexicon: Lexicon) -> pd.DataFrame:
+    """statement, ecg_id and patient, once for every ECG with a statement that the lexicon does not know."""
+    found = []
+    for text, of_text in texts[texts["ecg_id"] != ""].groupby("text"):
+        statements = label_texts([text], lexicon).unknown_statements
+        ecgs = of_text.drop_duplicates("ecg_id")
+        found += [
+            (statement, *ecg) for statement in statements for ecg in zip(ecgs["ecg_id"], ecgs["patient"], strict=True)
+        ]
+    return pd.DataFrame(found, columns=["statement", "ecg_id", "patient"]).drop_duplicates(["statement", "ecg_id"])

@@ -7,6 +7,7 @@ Snakemake, a dry run and a running workflow can share the folder: nothing is eve
 import hashlib
 import json
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from twelvelead.table import cells_of, mark_repeated, read_table, tasks_of
 PER_FILE_UP_TO = 8
 AUTO_SHARD_SIZE = 2000
 CHUNK_SIZE = 16_000  # files one inference job covers, so that a model is loaded once for many shards
+MAX_HEADER_BYTES = 65_536
 MAX_ID_LENGTH = 180  # leaves room for suffixes in a file name of at most 255 bytes
 
 
@@ -48,6 +50,7 @@ class Plan:
     cells: str  # path of the Parquet table of cells
     tasks: dict[str, dict]  # name -> {"files": distinct files found, "truths": how many of them have a truth}
     shards: tuple[Shard, ...]
+    table_sha256: str
 
     def shard_of(self, ecg_id: str) -> Shard | None:
         """The shard a file is in if it is in the batch at all (buckets are not searched for it)."""
@@ -92,7 +95,8 @@ def make_plan(
     _mark_problems(cells, problems)
     mark_repeated(cells)
     found = {ids[name]: file for name, file in files.items() if not file.problem}
-    return _write_plan(batch, cells, found, shard_size, folder)
+    table_sha256 = hashlib.sha256(Path(table_path).read_bytes()).hexdigest()
+    return _write_plan(batch, table_sha256, cells, found, shard_size, folder)
 
 
 def _mark_problems(cells: pd.DataFrame, problems: Mapping[str, tuple[str, str]]) -> None:
@@ -138,24 +142,38 @@ def _size_and_time(path: str, found: os.stat_result) -> tuple[int, int]:
     """Of the file, or of all parts of a WFDB record: a new .dat beside an old .hea is a changed recording."""
     size, mtime_ns = found.st_size, found.st_mtime_ns
     if path.endswith(".hea"):
-        for extension in (".dat", ".mat"):
+        for part in _signal_files(path):
             try:
-                part = os.stat(path[:-4] + extension)
-            except OSError:
+                of_part = os.stat(os.path.join(os.path.dirname(path), part))
+            except (OSError, ValueError):
                 continue
-            size, mtime_ns = size + part.st_size, max(mtime_ns, part.st_mtime_ns)
+            size, mtime_ns = size + of_part.st_size, max(mtime_ns, of_part.st_mtime_ns)
     return size, mtime_ns
+
+
+def _signal_files(header: str) -> set[str]:
+    """Names of the signal files that a WFDB header gives: the first word of each line after the record line."""
+    try:
+        with open(header, encoding="latin-1") as text:
+            lines = [line for line in text.read(MAX_HEADER_BYTES).splitlines() if line.strip() and line[0] != "#"]
+    except OSError:
+        return set()
+    return {line.split()[0] for line in lines[1:]}
 
 
 def ecg_ids(files: Sequence[SignalFile]) -> dict[str, str]:
     """An id for every named file: its path without extension, "/" as "__", unsafe characters percent-encoded.
 
-    Where two files would share one, both keep their extension. Ids are unique, reversible and safe as file names.
+    Where two files would share one, both keep their extension. Ids are unique and safe as file names.
     """
     found = {file.name: _found_name(file) for file in files}
     short = {name: _safe(os.path.splitext(name)[0]) for name in set(found.values())}
-    sharing = Counter(short.values())
-    return {given: short[name] if sharing[short[name]] == 1 else _safe(name) for given, name in found.items()}
+    chosen = dict(short)
+    # Again and again: the whole name `x.xml` of one file may be the short name of `x.xml.npy`.
+    while len(set(chosen.values())) < len(chosen):
+        sharing = Counter(chosen.values())
+        chosen = {name: _safe(name) if sharing[ecg_id] > 1 else ecg_id for name, ecg_id in chosen.items()}
+    return {given: chosen[name] for given, name in found.items()}
 
 
 def _found_name(file: SignalFile) -> str:
@@ -164,10 +182,10 @@ def _found_name(file: SignalFile) -> str:
 
 
 def _safe(name: str) -> str:
-    # A literal "__" is encoded, since "__" stands for "/"; "." in front would hide a file, "-" look like an option.
-    encoded = quote(name.replace("/", "\0"), safe="\0").replace("~", "%7E").replace("__", "_%5F").replace("%00", "__")
-    encoded = encoded.replace("\0", "__")
-    if encoded.startswith((".", "-")):
+    """Different names give different ids: "__" stands for "/", so "_" beside another or beside "/" is encoded."""
+    encoded = quote(re.sub(r"_(?=[_/])|(?<=[_/])_", "\0", name), safe="/\0").replace("~", "%7E")
+    encoded = encoded.replace("\0", "%5F").replace("/", "__")
+    if encoded.startswith((".", "-")):  # a hidden file, or what looks like an option
         encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
     if len(encoded) > MAX_ID_LENGTH:
         digest = hashlib.blake2b(encoded.encode(), digest_size=8).hexdigest()
@@ -176,7 +194,12 @@ def _safe(name: str) -> str:
 
 
 def _write_plan(
-    batch: str, cells: pd.DataFrame, files: Mapping[str, SignalFile], shard_size: int | str, folder: Path
+    batch: str,
+    table_sha256: str,
+    cells: pd.DataFrame,
+    files: Mapping[str, SignalFile],
+    shard_size: int | str,
+    folder: Path,
 ) -> Path:
     """Cuts `files` (by ecg_id) into shards and writes what each shard, the batch and the index need."""
     members = sorted((hash_bits(ecg_hash(ecg_id)), ecg_id, file) for ecg_id, file in files.items())
@@ -205,7 +228,13 @@ def _write_plan(
         for task, of_task in usable.groupby("task", sort=False)
     }
     tasks = {task: tasks.get(task, {"files": 0, "truths": 0}) for task in cells["task"].unique()}
-    index = {"batch": batch, "cells": str(cells_path), "tasks": tasks, "shards": shards}
+    index = {
+        "batch": batch,
+        "table_sha256": table_sha256,
+        "cells": str(cells_path),
+        "tasks": tasks,
+        "shards": shards,
+    }
     path = write_once(folder, "index-", ".json", json.dumps(index, indent=0).encode())
     os.utime(path)  # the newest index is the plan in force, see read_plan
     return path
@@ -225,7 +254,7 @@ def read_plan(path: Path | str) -> Plan:
     """The plan an index file describes."""
     index = json.loads(Path(path).read_text(encoding="utf-8"))
     shards = tuple(Shard(*shard) for shard in index["shards"])
-    return Plan(index["batch"], index["cells"], index["tasks"], shards)
+    return Plan(index["batch"], index["cells"], index["tasks"], shards, index["table_sha256"])
 
 
 def newest_index(folder: Path) -> Path:

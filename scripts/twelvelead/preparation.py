@@ -15,13 +15,14 @@ from twelvelead.errors import CalibrationError, SignalError
 from twelvelead.quality import IMPLAUSIBLE_MV, largest_swing_mv
 from twelvelead.recipes import deepecg
 from twelvelead.recipes.calibration import Calibration
-from twelvelead.recipes.ordered_sum import HashOrderedSum, PartialSum, combine
+from twelvelead.recipes.ordered_sum import HashOrderedSum, PartialSum
 from twelvelead.recipes.resampling import to_rate
 from twelvelead.records import Record, read_records
 from twelvelead.shards import ecg_hash
 from twelvelead.tensors import RowStatus, TensorWriter, write_statuses
 
 BLOCK = 64  # recordings; 8 MB of signal
+FEW_FOR_A_BATCH_SCALE = 200  # below this DeepECG's factor follows the batch's composition more than its gain
 SPECTRUM_SHAPE = (12, deepecg.N_BINS)
 
 
@@ -79,7 +80,11 @@ def spectrum_of_records(records: str, destination: str, settings: DeepecgSetting
 
 def calibration_of_spectra(spectra: list[str], settings: DeepecgSettings) -> Calibration:
     """The batch's calibration from its shards' sums; one that changes nothing when no recording is usable."""
-    total = combine(map(_read_partial, spectra), SPECTRUM_SHAPE)
+    total = HashOrderedSum(SPECTRUM_SHAPE)
+    for path in spectra:  # shards come in the order of their hashes, so that one is in memory at a time
+        partial = _read_partial(path)
+        if partial is not None:
+            total.push_partial(partial)
     if total.n == 0:
         nothing = ((),) * 12
         return Calibration(

@@ -1,11 +1,9 @@
 """What a result was made with, so that it can be made again and defended."""
 
-import hashlib
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import pandas as pd
 
@@ -17,7 +15,7 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def provenance(batch: Mapping, settings: Mapping, models: Mapping, recordings: pd.DataFrame) -> dict:
+def provenance(batch: Mapping, settings: Mapping, models: Mapping, recordings: pd.DataFrame, table_sha256: str) -> dict:
     """Versions, settings, the table's hash, the models with their hashes, counts of every fate, and the time."""
     counts = {
         task: {"status": of_task["status"].value_counts().to_dict(), "truth": of_task["truth"].value_counts().to_dict()}
@@ -29,7 +27,7 @@ def provenance(batch: Mapping, settings: Mapping, models: Mapping, recordings: p
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": package_versions(),
-        "table": {"path": batch["table"], "sha256": sha256(batch["table"]), "signals": batch["signals"]},
+        "table": {"path": batch["table"], "sha256": table_sha256, "signals": batch["signals"]},
         "settings": dict(settings),
         "models": dict(models),
         "counts": counts,
@@ -45,8 +43,3 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[package] = "not installed"
     return versions
-
-
-def sha256(path: str) -> str:
-    """Of a file's content, in hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -159,4 +159,6 @@ def find_records(paths: Sequence[Path | str], wanted: set[str]) -> dict[str, Rec
 
 def read_columns(paths: Sequence[Path | str], columns: Sequence[str]) -> pa.Table:
     """Some columns of many shards' records as one table; the samples stay on disk."""
+    if not paths:
+        return SCHEMA.empty_table().select(list(columns))
     return pa.concat_tables(pq.read_table(path, columns=list(columns)) for path in paths)

@@ -54,6 +54,9 @@ def _merged(root: Path, kind: str, extra: str | None) -> dict[str, dict]:
     if extra is not None:
         own = read_yaml(extra)
         check(own, schema, extra)
+        for entry in own.values():
+            if "mapping" in entry:  # named from the file it stands in
+                entry["mapping"] = str(Path(extra).resolve().parent / entry["mapping"])
         entries |= own
     return with_defaults(entries, schema)
 

@@ -45,7 +45,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content[:4096]:
         raise TableError(f"{path}: this is not CSV in UTF-8 or Latin-1; save it as CSV UTF-8")
     encoding = "utf-8-sig" if _is_utf8(content) else "latin-1"
-    _check_header(path, content.decode(encoding).lstrip("\r\n").splitlines()[0])
+    header = content.decode(encoding).splitlines()[0]
+    if not header.strip():
+        raise TableError(f"{path}: the first line is empty, expected the column names; remove empty lines above")
+    _check_header(path, header)
     try:
         with warnings.catch_warnings():
             # A first row longer than the header would otherwise shift every column, or lose cells, without a word.
@@ -54,7 +57,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
                 path, dtype=str, keep_default_na=False, encoding=encoding, skip_blank_lines=False, index_col=False
             )
         return table.fillna("")
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
         raise TableError(f"{path}: {reason}; quote cells that contain a comma") from error
 
@@ -192,7 +195,7 @@ def _read_outcomes(cells: pd.DataFrame, truth_column: str) -> None:
     cells["truth_status"] = np.select([missing, valid], ["missing", "ok"], "invalid")
     invalid = cells["truth_status"] == "invalid"
     cells.loc[invalid, "message"] = [f"{truth_column} is {value[:20]!r}; expected 0 or 1" for value in given[invalid]]
-    cells["truth"] = np.where(valid & ~missing, number.fillna(0).astype(int).astype(str), "")
+    cells["truth"] = np.where(valid & ~missing, np.where(number == 1, "1", "0"), "")
 
 
 def _normal_path(file: str) -> str:
@@ -225,6 +228,7 @@ def _mark_repeated_in_task(cells: pd.DataFrame, repeated: pd.Index) -> None:
     order = same_file.assign(absent=same_file["truth_status"] != "ok").sort_values(["absent", "row"], kind="stable")
     later = order.index[order.duplicated("path")]
     first_row = order.drop_duplicates("path").set_index("path")["row"]
+    later = later[cells.loc[later, "status"] == ""]  # a file that is not there is missing in every row
     cells.loc[later, "status"] = "duplicate"
     silent = later[cells.loc[later, "message"] == ""]
     cells.loc[silent, "message"] = [f"the same file as row {first_row[path]}" for path in cells.loc[silent, "path"]]

@@ -16,7 +16,7 @@ MAPPING = "config/labels/openecg_rhythm.csv"
 
 def cells(*rows, task="t"):
     columns = ["row", "file", "ecg_id", "status", "truth", "truth_status"]
-    return pd.DataFrame(rows, columns=columns).assign(task=task)
+    return pd.DataFrame(rows, columns=columns).assign(task=task, patient=-1)
 
 
 def test_files_are_matched_by_id_in_the_order_of_the_table(tmp_path):
@@ -81,20 +81,28 @@ def test_a_model_with_two_outputs_cannot_answer_a_binary_task():
 
 
 def test_labels_name_texts_by_hash_and_show_only_frequent_unknown_ones():
-    texts = ["Atrial fibrillation", "Reviewed by Dr Who", *["Xyzzy plugh"] * 5]
-    table = pd.DataFrame({"row": range(len(texts)), "ecg_id": map(str, range(len(texts))), "truth": texts})
+    texts = ["Atrial fibrillation", *["Doctor Who came along"] * 5, *["Xyzzy plugh"] * 5]
+    # The five ECGs of one patient, two rows of them of one file, are not five patients.
+    patients = [0, 1, 1, 1, 1, 1, 2, 3, 4, 5, 6]
+    ecg_ids = [str(i) for i in range(len(texts) - 1)] + ["9"]
+    table = pd.DataFrame({"row": range(len(texts)), "ecg_id": ecg_ids, "patient": patients, "truth": texts})
     by_text, of_cells, summary = labelled(texts_of_cells(table, []))
     assert set(by_text["text"]) == {text_key(text) for text in texts}
     assert "Atrial fibrillation" not in by_text.to_csv() + of_cells.to_csv()
-    assert summary["unknown_statements"] >= 5
+    assert summary["frequent_unknown_statements"] == []
+    table["ecg_id"] = [str(i) for i in range(len(texts))]
+    _, _, summary = labelled(texts_of_cells(table, []))
+    assert summary["unknown_statements"] == 10
     assert summary["frequent_unknown_statements"] == [("xyzzy plugh", 5)]
-    assert "who" not in str(summary).lower()
+    _, _, summary = labelled(texts_of_cells(table.assign(patient=-1), []))
+    assert summary["frequent_unknown_statements"] == []
 
 
 def test_statements_of_files_fill_empty_cells_only(tmp_path):
     records = pd.DataFrame({"ecg_id": ["a", "b"], "statements": [["Sinus rhythm", "Normal ECG"], ["Atrial flutter"]]})
     records.to_parquet(tmp_path / "r.parquet")
     table = pd.DataFrame({"row": [2, 3, 4], "ecg_id": ["a", "b", "c"], "truth": ["", "Atrial fibrillation", ""]})
+    table["patient"] = -1
     texts = texts_of_cells(table, [str(tmp_path / "r.parquet")])
     assert texts["text"].tolist() == ["Sinus rhythm; Normal ECG", "Atrial fibrillation", ""]
     assert texts["from_file"].tolist() == [True, False, False]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twelvelead.atomic import replacing, write_once, write_text
+from twelvelead.atomic import Superseded, replacing, write_once, write_text
 from twelvelead.errors import SignalError
 from twelvelead.export import export_one, export_shard
 from twelvelead.tensors import RowStatus, TensorWriter, prepared_ids, read_statuses, write_statuses
@@ -28,12 +28,35 @@ def test_a_failed_attempt_leaves_the_old_file_and_nothing_else(tmp_path):
     assert path.read_text() == "old"
 
 
-def test_two_attempts_at_one_file_do_not_share_a_temporary_name(tmp_path):
-    with replacing(tmp_path / "a") as first, replacing(tmp_path / "a") as second:
-        assert first != second
-        first.write_text("1")
-        second.write_text("2")
-    assert (tmp_path / "a").read_text() == "1"  # the last to end
+@pytest.mark.parametrize("orphan_ends", ["before", "after"])
+def test_an_orphan_never_replaces_what_a_newer_attempt_wrote(tmp_path, orphan_ends):
+    path = tmp_path / "a"
+    orphan, newer = replacing(path), replacing(path)
+    old = orphan.__enter__()
+    old.write_text("old")
+    new = newer.__enter__()
+    new.write_text("new")
+    assert old != new
+
+    def end_orphan():
+        with pytest.raises(Superseded, match="a newer attempt"):
+            orphan.__exit__(None, None, None)
+
+    if orphan_ends == "before":
+        end_orphan()
+    newer.__exit__(None, None, None)
+    if orphan_ends == "after":
+        end_orphan()
+    assert path.read_text() == "new"
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_new_attempt_removes_what_a_killed_one_left(tmp_path):
+    killed = replacing(tmp_path / "a")
+    killed.__enter__().write_text("half")
+    assert len(list(tmp_path.iterdir())) == 2  # the half and the claim
+    write_text(tmp_path / "a", "whole")
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
 
 
 def test_write_once_names_a_file_by_its_content(tmp_path):

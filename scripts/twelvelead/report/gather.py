@@ -10,7 +10,8 @@ from twelvelead import __version__
 from twelvelead.assembly import matrices, targets_of
 from twelvelead.ecg import twelve_leads
 from twelvelead.errors import SignalError
-from twelvelead.labelling import SHOWN_FROM
+from twelvelead.labelling import SHOWN_FROM_ECGS, SHOWN_FROM_PATIENTS
+from twelvelead.preparation import FEW_FOR_A_BATCH_SCALE
 from twelvelead.provenance import package_versions
 from twelvelead.recipes.resampling import to_rate
 from twelvelead.records import find_records
@@ -30,7 +31,6 @@ from twelvelead.report.content import (
 from twelvelead.scoring import metrics_of, read_categories
 
 DRAWING_RATE_HZ = 250
-FEW_FOR_A_BATCH_SCALE = 200  # below this DeepECG's factor follows the batch's composition more than its gain
 SHOWN_STATEMENTS = 20
 SHOWN_PREDICTIONS = 4
 
@@ -163,8 +163,9 @@ def _notes(found: BatchResults) -> list[str]:
     unknown = sum(summary["unknown_statements"] for summary in found.labels.values())
     if unknown:
         notes.append(
-            f"{_plural(unknown, 'machine statement')} not in the phrase table count for nothing. Those that "
-            f"{SHOWN_FROM} or more ECGs share are listed below; rarer ones may hold names and are not shown."
+            f"{_plural(unknown, 'machine statement')} not in the phrase table count for nothing. Those shared by "
+            f"{SHOWN_FROM_PATIENTS} patients (or {SHOWN_FROM_ECGS} ECGs, where the table does not tell patients apart) "
+            "are listed below; rarer ones may hold names and are not shown."
         )
     return notes
 
@@ -183,7 +184,7 @@ def _drawings(found: BatchResults, how_many: int) -> list[EcgDrawing]:
         except SignalError:
             continue
         predictions, truth = _says(found, row.ecg_id)
-        caption = row.file + (f" (machine: {', '.join(truth)})" if truth else "")
+        caption = f"Row {row.row} of the table." + (f" Machine statements: {', '.join(truth)}." if truth else "")
         drawings.append(EcgDrawing(row.ecg_id, row.row, caption, signal_mv, DRAWING_RATE_HZ, tuple(predictions)))
     return drawings
 
@@ -200,7 +201,8 @@ def _says(found: BatchResults, ecg_id: str) -> tuple[list[tuple[str, float]], li
         names = [found.tasks[task].get("title", task)] if targets == ["results"] else targets
         pairs = [(name, float(p)) for name, p in zip(names, probability[0], strict=True) if np.isfinite(p)]
         predictions += sorted(pairs, key=lambda pair: -pair[1])[:SHOWN_PREDICTIONS]
-        named += [name for name, value in zip(names, truth[0], strict=True) if value == 1 and name not in named]
+        if found.tasks[task]["kind"] == "patterns":
+            named += [name for name, value in zip(names, truth[0], strict=True) if value == 1 and name not in named]
     return predictions, named[:SHOWN_PREDICTIONS]
 
 

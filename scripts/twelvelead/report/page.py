@@ -25,7 +25,7 @@ SIGNAL_STATUSES = {
     "too_short": "shorter than a model needs",
     "lead_missing": "a lead is absent and cannot be derived",
     "not_finite": "the signal holds NaN or infinity",
-    "flat": "a lead carries no signal",
+    "flat": "every lead is constant",
     "duplicate": "the same ECG as an earlier row",
     "refused": "the settings do not allow it",
 }
