@@ -54,7 +54,7 @@ def load_config(config: Mapping, schema: Mapping) -> dict:
     left_out: list[str] = []
     heartwise = {key: config[key] for key in HEARTWISE_KEYS if key in config}
     if heartwise:
-        left_out = _translate_heartwise(complete, heartwise, config)
+        left_out = _translate_heartwise(complete, heartwise, config, schema)
         check(complete, schema, "configuration")
     complete["left_out_model_prefixes"] = left_out
     table, signals = complete.pop("table"), complete.pop("signals")
@@ -157,10 +157,11 @@ def _with_booleans(instance: Mapping, schema: Mapping) -> dict:
     return converted
 
 
-def _translate_heartwise(complete: dict, heartwise: dict, given: Mapping) -> list[str]:
+def _translate_heartwise(complete: dict, heartwise: dict, given: Mapping, schema: Mapping) -> list[str]:
     """Puts the values of DeepECG's keys where this workflow expects them; returns the prefixes of models left out."""
     for key in HEARTWISE_KEYS:
         complete.pop(key, None)
+    default_of = {key: entry.get("default") for key, entry in schema["properties"].items()}
     same_as = {
         "output_folder": "results",
         "preprocessing_folder": "work",
@@ -168,7 +169,8 @@ def _translate_heartwise(complete: dict, heartwise: dict, given: Mapping) -> lis
         "signal_processing_device": "device",
     }
     for heartwise_key, key in same_as.items():
-        if heartwise_key in heartwise and key not in given:
+        unset = given.get(key) in (None, default_of[key])  # the shipped config.yaml repeats some defaults
+        if heartwise_key in heartwise and unset:
             complete[key] = heartwise[heartwise_key]
     if "preprocessing_folder" in heartwise and "export" not in given.get("preprocessing", {}):
         complete["preprocessing"]["export"] = "base64"
