@@ -116,9 +116,10 @@ def targets_of_preprocessing():
     files += [f"preprocessing/ecg_processing_{kind}_report.csv" for kind in ("detailed", "summary")]
     files += ["preprocessing/calibration.json"]
     targets = [results(f"{batch}/{file}") for batch in batches() for file in files]
+    if PREPROCESSING["export"] != "none":
+        return targets + [work(f"{batch}/exported.txt") for batch in batches()]
     # The statuses stand for the tensors beside them, which may be temporary.
-    done = "prepared/deepecg/{shard}.tsv" if PREPROCESSING["export"] == "none" else "exported/{shard}.txt"
-    return targets + [work(f"{batch}/" + done.format(shard=shard)) for batch in batches() for shard in SHARDS[batch]]
+    return targets + [work(f"{batch}/prepared/deepecg/{shard}.tsv") for batch in batches() for shard in SHARDS[batch]]
 
 
 def targets_of_analysis():

@@ -159,6 +159,27 @@ rule export_shard:
         "../scripts/export_shard.py"
 
 
+rule exported:
+    input:
+        exported=of_shards(work("{batch}/exported/{shard}.txt")),
+    output:
+        exported=work("{batch}/exported.txt"),
+    log:
+        logs("exported"),
+    benchmark:
+        benchmarks("exported")
+    resources:
+        mem_mb=800,
+        runtime=30,
+    params:
+        folder=results("{batch}/preprocessing/signals"),
+        version=VERSION,
+    message:
+        "{wildcards.batch}: remove signals of an earlier run that are no longer the batch's"
+    script:
+        "../scripts/exported.py"
+
+
 def tensor_with(extension):
     def find(wildcards):
         shard = PLANS[wildcards.batch].shard_of(wildcards.ecg_id)

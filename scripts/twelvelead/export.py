@@ -21,6 +21,20 @@ def export_shard(tensor: str, statuses: str, folder: str, file_format: str, done
     return len(names)
 
 
+def remove_stale(lists: list[str], folder: str, destination: str) -> tuple[int, int]:
+    """Deletes exported signals that no shard lists (a row or a format that is gone); returns how many stayed and went.
+
+    A `.npy` that was asked for by name stays as long as its recording is in the batch.
+    """
+    names = [name for path in lists for name in Path(path).read_text(encoding="utf-8").splitlines()]
+    keep = set(names) | {f"{name.rpartition('.')[0]}.npy" for name in names}
+    stale = [path for path in Path(folder).glob("[!.]*") if path.name not in keep] if Path(folder).is_dir() else []
+    for path in stale:
+        path.unlink()
+    write_text(destination, "".join(f"{name}\n" for name in sorted(names)))
+    return len(names), len(stale)
+
+
 def export_one(tensor: str, statuses: str, ecg_id: str, destination: str) -> None:
     """Writes one recording's `.npy`. Raises SignalError with the reason when it has no cleaned signal."""
     signals = np.load(tensor, mmap_mode="r")

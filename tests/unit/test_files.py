@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from twelvelead.atomic import Superseded, replacing, write_once, write_text
 from twelvelead.errors import SignalError
-from twelvelead.export import export_one, export_shard
+from twelvelead.export import export_one, export_shard, remove_stale
 from twelvelead.tensors import RowStatus, TensorWriter, prepared_ids, read_statuses, write_statuses
 
 
@@ -114,6 +114,14 @@ class TestExport:
         export_shard(str(folder / "t.npy"), str(folder / "t.tsv"), str(folder / "out"), "base64", str(folder / "d"))
         stored = base64.b64decode((folder / "out/a.base64").read_text())
         np.testing.assert_array_equal(np.frombuffer(stored, "<f4").reshape(2500, 12), signals[0].T)
+
+    def test_signals_of_an_earlier_run_go_and_one_asked_for_by_name_stays(self, prepared):
+        folder, _ = prepared
+        export_shard(str(folder / "t.npy"), str(folder / "t.tsv"), str(folder / "out"), "base64", str(folder / "d"))
+        for name in ("gone.base64", "gone.npy", "a.npy", "c.d.npy"):
+            (folder / "out" / name).touch()
+        assert remove_stale([str(folder / "d")], str(folder / "out"), str(folder / "all")) == (2, 3)
+        assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.base64", "a.npy", "c.base64"]
 
     def test_one_signal_or_the_reason_why_there_is_none(self, prepared):
         folder, signals = prepared
