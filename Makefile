@@ -19,7 +19,6 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 demo: setup
 	$(SNAKEMAKE) demo_inputs
 	$(SNAKEMAKE) --configfile config/demo.yaml
-	@echo "Open results/demo/report.html in a browser."
 
 test: setup
 	$(BIN)/python -m pytest

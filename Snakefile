@@ -33,6 +33,12 @@ rule analysis:
         "predictions, metrics and the page"
 
 
+onsuccess:
+    for batch in PLANS:
+        if Path(results(f"{batch}/report.html")).exists():
+            print(f"Report: {results(f'{batch}/report.html')}", file=sys.stderr)
+
+
 include: "rules/decode.smk"
 include: "rules/prepare.smk"
 include: "rules/label.smk"

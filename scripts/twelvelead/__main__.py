@@ -6,6 +6,8 @@ import sys
 from twelvelead import __version__
 from twelvelead.errors import TwelveleadError
 
+SHOWN_LEFT_OUT = 10  # files that are no ECG are named up to here
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one sub-command; returns the exit status: 0, or 1 after an error the user can mend."""
@@ -31,8 +33,11 @@ def _table(folder: str, output: str) -> int:
     from twelvelead.folder_table import table_of_folder
 
     counts = table_of_folder(folder, output)
-    print(f"{output}: {counts.ecgs} ECGs, {counts.with_statements} of them with machine statements", end="")
-    print(f"; {counts.skipped} other file{'s' if counts.skipped != 1 else ''} left out" if counts.skipped else "")
+    print(f"{output}: {counts.ecgs} ECGs, {counts.with_statements} of them with machine statements")
+    for left_out in counts.skipped[:SHOWN_LEFT_OUT]:
+        print(f"left out: {left_out}")
+    if len(counts.skipped) > SHOWN_LEFT_OUT:
+        print(f"left out: {len(counts.skipped) - SHOWN_LEFT_OUT} more files")
     return 0
 
 

@@ -63,7 +63,10 @@ def assemble_patterns(
         [
             cells["file"].rename("file_name"),
             pd.DataFrame(truth, columns=[f"{pattern}_{labeler}" for pattern in patterns]),
-            pd.DataFrame(values, columns=[f"{target}_sig_model" for target in targets]),
+            pd.DataFrame(values[:, : len(patterns)], columns=[f"{pattern}_sig_model" for pattern in patterns]),
+            # Beyond DeepECG's columns: the unions, their truth beside the prediction.
+            pd.DataFrame(whole_truth[:, len(patterns) :], columns=[f"{union}_{labeler}" for union in unions]),
+            pd.DataFrame(values[:, len(patterns) :], columns=[f"{union}_sig_model" for union in unions]),
         ],
         axis=1,
     )
@@ -109,5 +112,9 @@ def matrices(scored: pd.DataFrame, targets: Sequence[str]) -> tuple[np.ndarray, 
 
 
 def qualities_of(mapping_path: str | None) -> dict[str, str]:
-    """target -> how well a model's class matches it; empty for a model whose outputs are the targets."""
-    return {row.target: row.quality for row in read_mapping(mapping_path)} if mapping_path else {}
+    """target -> how well a model's class matches it, and why; empty for a model whose outputs are the targets."""
+    return (
+        {row.target: f"{row.quality} match ({row.source})" for row in read_mapping(mapping_path)}
+        if mapping_path
+        else {}
+    )

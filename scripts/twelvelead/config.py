@@ -24,6 +24,8 @@ HEARTWISE_KEYS = (
     "hugging_face_api_key_path",
     "preprocessing_n_workers",
 )
+NOT_TEXT = ("boolean", "integer", "number")
+TYPE_NAMES = {"null": "nothing", "object": "keys and values", "array": "a list", "integer": "a whole number"}
 MODEL_NAME_PREFIX_OF_SWITCH = {"use_efficientnet": "efficientnetv2", "use_wcr": "wcr"}
 
 
@@ -48,7 +50,7 @@ def load_config(config: Mapping, schema: Mapping) -> dict:
     DeepECG's heartwise.config keys and the pair `table`, `signals` become the only entry of `batches`.
     Raises ConfigError with one line per problem.
     """
-    config = _with_booleans(config, schema)
+    config = _typed(config, schema)
     check(config, schema, "configuration")
     complete = with_defaults(config, schema)
     left_out: list[str] = []
@@ -136,23 +138,24 @@ def _expectation(error: jsonschema.ValidationError) -> str:
         return str(error.validator_value)
     if error.validator == "type":
         types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        return " or ".join(
-            {"null": "nothing", "object": "keys and values", "array": "a list"}.get(t, f"a {t}") for t in types
-        )
+        return " or ".join(TYPE_NAMES.get(name, f"a {name}") for name in types)
     if error.validator == "pattern" and "description" not in error.schema:
         return "letters, digits, '.', '_' and '-', with a letter or digit first"
     return error.schema.get("description") or error.message
 
 
-def _with_booleans(instance: Mapping, schema: Mapping) -> dict:
-    """A copy with "true" and "false" as booleans where the schema wants one: the command line gives them as text."""
+def _typed(instance: Mapping, schema: Mapping) -> dict:
+    """A copy with text as the boolean or number that the schema wants: the command line gives nested values as text."""
     converted = {}
     for key, value in instance.items():
         subschema = schema.get("properties", {}).get(key, {})
         if isinstance(value, Mapping):
-            value = _with_booleans(value, subschema)
-        elif subschema.get("type") == "boolean" and isinstance(value, str):
-            value = {"true": True, "false": False}.get(value.lower(), value)
+            value = _typed(value, subschema)
+        elif isinstance(value, str) and (
+            subschema.get("type") in ("boolean", "integer", "number") or "const" in subschema
+        ):
+            read = yaml.safe_load(value.lower())
+            value = read if isinstance(read, bool | int | float) else value
         converted[key] = value
     return converted
 

@@ -15,11 +15,11 @@ COLUMNS = ("ecg_machine_diagnosis", "77_classes_ecg_file_name")
 
 @dataclass(frozen=True)
 class FolderCounts:
-    """ecgs: rows of the table; with_statements: of them, with a machine statement; skipped: files of other kinds."""
+    """ecgs: rows of the table; with_statements: of them, with a machine statement; skipped: other files, and why."""
 
     ecgs: int
     with_statements: int
-    skipped: int
+    skipped: tuple[str, ...]
 
 
 def table_of_folder(folder: Path | str, destination: Path | str) -> FolderCounts:
@@ -31,15 +31,16 @@ def table_of_folder(folder: Path | str, destination: Path | str) -> FolderCounts
     folder = Path(folder)
     if not folder.is_dir():
         raise TableError(f"{folder}: there is no such folder")
-    ecgs = with_statements = skipped = 0
+    ecgs = with_statements = 0
+    skipped: list[str] = []
     with replacing(destination) as temporary, open(temporary, "w", encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         for name in _files(folder):
             try:
                 statements = formats.read(folder / name).statements
-            except UnsupportedFormat:
-                skipped += 1
+            except UnsupportedFormat as error:
+                skipped.append(f"{name}: {error}")
                 continue
             except SignalError:
                 statements = ()
@@ -47,8 +48,8 @@ def table_of_folder(folder: Path | str, destination: Path | str) -> FolderCounts
             ecgs += 1
             with_statements += bool(statements)
         if not ecgs:
-            raise TableError(f"{folder}: holds no ECG file of a known format, among {skipped} files")
-    return FolderCounts(ecgs, with_statements, skipped)
+            raise TableError(f"{folder}: holds no ECG file of a known format, among {len(skipped)} files")
+    return FolderCounts(ecgs, with_statements, tuple(skipped))
 
 
 def _files(folder: Path) -> Iterator[str]:

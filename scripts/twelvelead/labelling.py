@@ -6,6 +6,7 @@ The texts themselves stay in the user's table: what is written here names them b
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from twelvelead.labels.lexicon import Lexicon, label_texts
@@ -59,10 +60,16 @@ def label(
         for statement, of_statement in unknown.groupby("statement")
         if of_statement["patient" if patients_known else "ecg_id"].nunique() >= shown_from
     }
+    nothing_known = np.isnan(result.values).all(axis=1)
+    not_understood = {
+        text for text, unknown_throughout in zip(distinct, nothing_known, strict=True) if unknown_throughout
+    }
+    not_understood.discard("")
     summary = {
         "labeler": "lexicon",
         "texts": len(distinct),
         "cells_with_text": int((texts["text"] != "").sum()),
+        "cells_not_understood": int(texts["text"].isin(not_understood).sum()),
         "cells_from_file": int(texts["from_file"].sum()),
         "unknown_statements": len(unknown),
         "frequent_unknown_statements": sorted(frequent.items(), key=lambda item: (-item[1], item[0])),

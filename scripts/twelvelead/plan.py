@@ -126,6 +126,9 @@ def find_files(names: Sequence[str], signals: Path) -> dict[str, SignalFile]:
 
 def _find_file(name: str, signals: str) -> SignalFile:
     path = os.path.join(signals, name)
+    stem, extension = os.path.splitext(path)
+    if extension in (".dat", ".mat") and os.path.basename(path) in _signal_files(stem + ".hea"):
+        path = stem + ".hea"  # a record's signal file stands for the record
     for candidate in (path, path + ".hea"):
         try:
             found = os.stat(candidate)
@@ -135,7 +138,10 @@ def _find_file(name: str, signals: str) -> SignalFile:
             return SignalFile(name, candidate, *_size_and_time(candidate, found))
         if candidate == path and not os.path.exists(path + ".hea"):
             return SignalFile(name, path, problem=("refused", "this is not a regular file; expected an ECG file"))
-    return SignalFile(name, path, problem=("missing", "no such file in the signal folder"))
+    missing = "no such file in the signal folder" + (
+        "; write / for the backslashes in its name" if "\\" in name else ""
+    )
+    return SignalFile(name, path, problem=("missing", missing))
 
 
 def _size_and_time(path: str, found: os.stat_result) -> tuple[int, int]:
@@ -177,8 +183,11 @@ def ecg_ids(files: Sequence[SignalFile]) -> dict[str, str]:
 
 
 def _found_name(file: SignalFile) -> str:
-    """The name with the .hea that was found for it, so that naming a WFDB record either way gives the same id."""
-    return file.name + ".hea" if file.path.endswith(file.name + ".hea") else file.name
+    """A WFDB record under the name of its header, however it was named, so that it has one id."""
+    stem, extension = os.path.splitext(file.name)
+    if not file.path.endswith(".hea") or extension == ".hea":
+        return file.name
+    return (stem if extension in (".dat", ".mat") else file.name) + ".hea"
 
 
 def _safe(name: str) -> str:

@@ -82,10 +82,8 @@ def _missing(name: str, model: Mapping, weights: Path) -> str:
     package = model["source"].get("package")
     if package is not None and find_spec(package) is None:
         return f"the Python package {package} is not installed; run make setup"
-    if package is None and not (weights / name).is_dir():
-        return (
-            f"its weights are not in {weights / name}/; they come from {model['source']['hub']} on the Hugging Face Hub"
-        )
     if model["family"] not in FAMILIES:
-        return f"this version cannot load models of family {model['family']}"
+        return f"this version cannot load models of family {model['family']} yet"
+    if package is None and not (weights / name).is_dir():
+        return f"its weights are not in {weights / name}/; they are {model['source']['hub']} on the Hugging Face Hub"
     return ""

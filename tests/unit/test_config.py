@@ -111,6 +111,14 @@ def test_csv_file_name_names_the_table_in_data_path(data_path, tmp_path, monkeyp
     assert settings["batches"]["mine"]["table"] == "inputs/mine.csv"
 
 
+def test_text_from_the_command_line_becomes_what_the_schema_wants():
+    settings = load(statements_from_files="true", preprocessing={"array_unit_mv": "0.00488", "duration_s": "10"})
+    assert settings["statements_from_files"] is True
+    assert settings["preprocessing"]["array_unit_mv"] == 0.00488
+    with pytest.raises(ConfigError, match="'many'; expected"):
+        load(report={"ecgs": "many"})
+
+
 def test_a_folder_as_data_path_asks_for_the_file_name(tmp_path):
     with pytest.raises(ConfigError, match="csv_file_name"):
         load(data_path=str(tmp_path), ecg_signals_path="s")
@@ -133,7 +141,7 @@ class TestRegistry:
     def test_the_default_model_is_at_hand_without_weights(self, tmp_path):
         registry = self.load(weights=str(tmp_path))
         assert registry.models_of("ecg_machine_diagnosis") == ["openecg_rhythm"]
-        assert "heartwise/wcr_afib_5y" in registry.absent_models_of("afib_5y")["wcr_afib_5y"]
+        assert "family wcr" in registry.absent_models_of("afib_5y")["wcr_afib_5y"]
 
     def test_heartwise_switches_leave_models_out(self):
         registry = self.load(use_wcr=False, data_path="t.csv", ecg_signals_path="s")

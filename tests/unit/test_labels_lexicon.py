@@ -553,3 +553,23 @@ def test_a_wrong_qualifier_row_is_named(tmp_path, rows, message):
     (tmp_path / "qualifiers.csv").write_text(QUALIFIER_HEADER + rows, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         load_lexicon(tmp_path / "phrases.csv", tmp_path / "qualifiers.csv", PATTERNS)
+
+
+@pytest.mark.parametrize(
+    ("text", "present", "absent"),
+    [
+        ("Normal", {"Sinusal"}, {"Afib", "1st degree AV block"}),
+        ("I-AVB", {"1st degree AV block"}, {"Afib"}),
+        ("STE", set(), {"Afib"}),
+    ],
+)
+def test_abbreviations_of_data_sets_count_as_whole_statements(text, present, absent):
+    values = label_texts([text], LEXICON).values[0]
+    names = list(LEXICON.patterns.names)
+    assert {name for name, value in zip(names, values, strict=True) if value == 1} >= present
+    assert all(values[names.index(name)] == 0 for name in absent)
+
+
+def test_normal_as_one_word_among_others_is_no_finding():
+    values = label_texts(["Normal xyzzy"], LEXICON).values[0]
+    assert np.isnan(values).all()

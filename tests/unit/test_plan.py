@@ -156,10 +156,12 @@ def test_a_wfdb_record_named_with_and_without_its_header_is_one_file(tmp_path):
     import pandas as pd
 
     write_batch(tmp_path, ["rec.hea"])
-    (tmp_path / "t.csv").write_text("y,f\n1,rec\n1,rec.hea\n")
+    (tmp_path / "ecgs/rec.hea").write_text("rec 1 500 5000\nrec.mat 16 200 16 0 0 0 0 I\n")
+    (tmp_path / "ecgs/rec.mat").touch()
+    (tmp_path / "t.csv").write_text("y,f\n1,rec\n1,rec.hea\n1,rec.mat\n")
     made = plan(tmp_path)
     cells = pd.read_parquet(made.cells)
-    assert cells["status"].tolist() == ["", "duplicate"]
+    assert cells["status"].tolist() == ["", "duplicate", "duplicate"]
     assert set(cells["ecg_id"]) == {"rec"}
     assert listed(made) == ["rec"]
 

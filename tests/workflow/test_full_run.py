@@ -62,7 +62,8 @@ def test_probabilities_have_deepecgs_columns_and_one_row_a_file(finished, record
     predicted = [f"{pattern}_sig_model" for pattern in PATTERNS]
     assert list(table.columns[: 1 + 2 * len(PATTERNS)]) == ["file_name", *truth, *predicted]
     unions = list(table.columns[1 + 2 * len(PATTERNS) :])
-    assert unions == ["any AV block_sig_model", "any bundle branch block_sig_model", "any pacing_sig_model"]
+    names = ["any AV block", "any bundle branch block", "any pacing"]
+    assert unions == [f"{name}_{kind}" for kind in ("lexicon", "sig_model") for name in names]
     of_task = recordings[(recordings["task"] == "ecg_machine_diagnosis") & (recordings["status"] == "ok")]
     assert table["file_name"].tolist() == of_task["file"].tolist()
     assert table[predicted].notna().any().sum() == 1  # Afib is the one pattern this model answers

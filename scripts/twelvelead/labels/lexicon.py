@@ -98,6 +98,9 @@ def _read_text(text: str, lexicon: Lexicon) -> tuple[np.ndarray | None, list[str
     unknown: list[str] = []
     for statement in statements(text, lexicon.signature):
         spelled = words(statement, lexicon.spellings)
+        if spelled in lexicon.whole:
+            found.append(Mention(lexicon.whole[spelled], frozenset(), Polarity.AFFIRMED))
+            continue
         matches = scan(spelled, lexicon.trie, lexicon.function_words)
         found.extend(mentions(spelled, matches, lexicon.function_words))
         unknown.extend(_unknown_parts(spelled, matches))

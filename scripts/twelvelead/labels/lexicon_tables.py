@@ -58,7 +58,7 @@ class Phrase:
 
     @property
     def is_finding(self) -> bool:
-        return self.kind == "finding"
+        return self.kind in ("finding", "whole statement")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +68,14 @@ class Lexicon:
     phrases           the rows, in the table's order
     can_be_known      (n patterns,) bool: some phrase states or implies the pattern
     silence_is_known  (n patterns,) bool: not being mentioned counts as 0
+    whole             phrases that count only where they are all of a statement ("Normal"), by their words
     """
 
     patterns: Patterns
     phrases: tuple[Phrase, ...]
     can_be_known: np.ndarray
     silence_is_known: np.ndarray
+    whole: dict[tuple[str, ...], Phrase] = field(repr=False)
     trie: dict = field(repr=False)
     function_words: FunctionWords = field(repr=False)
     spellings: Spellings = field(repr=False)
@@ -90,6 +92,7 @@ def load_lexicon(phrases_csv: str | Path, qualifiers_csv: str | Path, patterns: 
             position = _one_of(where, "position", row["position"], ("before", "after", "either"))
             trie.enter(row["words"], Qualifier(Polarity(row["kind"]), position), where)
     phrases = []
+    whole: dict[tuple[str, ...], Phrase] = {}
     silence_is_known = np.ones(len(patterns.names), dtype=bool)
     can_be_known = np.zeros(len(patterns.names), dtype=bool)
     for line, row in read_rows(phrases_csv, _PHRASE_COLUMNS):
@@ -98,7 +101,10 @@ def load_lexicon(phrases_csv: str | Path, qualifiers_csv: str | Path, patterns: 
         if phrase.kind == "silence":
             silence_is_known[list(phrase.open.columns)] = False
             continue
-        trie.enter(row["phrase"], phrase, where)
+        if phrase.kind == "whole statement":
+            whole[words(row["phrase"], spellings)] = phrase
+        else:
+            trie.enter(row["phrase"], phrase, where)
         phrases.append(phrase)
         can_be_known[phrase.stated.at(_TERRITORIES) + phrase.implied.at(_TERRITORIES)] = True
     return Lexicon(
@@ -106,6 +112,7 @@ def load_lexicon(phrases_csv: str | Path, qualifiers_csv: str | Path, patterns: 
         phrases=tuple(phrases),
         can_be_known=can_be_known,
         silence_is_known=silence_is_known,
+        whole=whole,
         trie=trie.root,
         function_words=_function_words(qualifier_rows),
         spellings=spellings,
@@ -196,7 +203,7 @@ def _variants(text: str) -> dict[tuple[str, ...], None]:
 
 
 def _phrase(row: dict[str, str], patterns: Patterns, where: str) -> Phrase:
-    kind = _one_of(where, "kind", row["kind"], ("finding", "remark", "silence"))
+    kind = _one_of(where, "kind", row["kind"], ("finding", "remark", "silence", "whole statement"))
     language = _one_of(where, "language", row["language"], LANGUAGES)
     sets = [_pattern_set(row[column], patterns, f"{where}, {column}") for column in _PATTERN_COLUMNS]
     if kind == "remark" and any(row[column] for column in _PATTERN_COLUMNS):

@@ -73,7 +73,7 @@ def page_content(found: BatchResults, settings: Mapping, patterns_path: str, cat
         batch=found.batch,
         cells=tuple(_counts(recordings, task) for task in found.tasks),
         problems=tuple(problems),
-        notes=tuple(_notes(found)),
+        notes=tuple(_notes(found, settings)),
         unknown_statements=tuple(UnknownStatement(*entry) for entry in frequent[:SHOWN_STATEMENTS]),
         tasks=tuple(sections),
         ecgs=tuple(_drawings(found, settings["report"]["ecgs"])),
@@ -97,7 +97,7 @@ def _section(found: BatchResults, task: str, patterns_path: str, categories_path
         shown = _evaluated(found, task, model, scored, patterns_path, categories_path)
         (evaluated if isinstance(shown, EvaluatedModel) else predictions_only).append(shown)
     missing = [
-        MissingModel(model, reason, "see Models in the README for how to get it")
+        MissingModel(model, reason, "nothing if you can do without it; else see Models in the README")
         for model, reason in found.absent[task].items()
     ]
     title = found.tasks[task].get("title", task)
@@ -123,10 +123,7 @@ def _evaluated(
     if kind == "binary":
         return evaluated_binary(model, metrics, truth[:, 0], probability[:, 0], found.tasks[task].get("title", task))
     categories = read_categories(patterns_path, categories_path)
-    notes = [
-        f"{target}: the model's class is a match of quality “{quality}”."
-        for target, quality in found.qualities[task, model].items()
-    ]
+    notes = [f"{target}: {quality}." for target, quality in found.qualities[task, model].items()]
     return evaluated_multilabel(model, metrics, truth, probability, targets, categories, notes)
 
 
@@ -137,6 +134,9 @@ def _truth_note(summary: Mapping | None) -> str:
         "Truth is a pseudo-label: what the phrase table (lexicon) reads in the machine's statements, not a "
         "cardiologist's diagnosis. Where the statements leave a pattern open, the ECG is left out of its figures."
     )
+    if summary["cells_not_understood"]:
+        texts = _plural(summary["cells_not_understood"], "cell")
+        note += f" {texts} hold statements in which nothing was recognised; they have no truth for any pattern."
     if summary["cells_from_file"]:
         texts = _plural(summary["cells_from_file"], "cell")
         note += f" {texts} of the table without a statement took it from the ECG file."
@@ -147,12 +147,15 @@ def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _notes(found: BatchResults) -> list[str]:
-    notes = []
+def _notes(found: BatchResults, settings: Mapping) -> list[str]:
+    notes = [settings["report"]["note"]] if settings["report"]["note"] else []
     calibration = found.calibration
+    usable = found.recordings.loc[found.recordings["status"] == "ok", "ecg_id"].nunique()
     if calibration and calibration["scale"] == "batch" and calibration["n"] < FEW_FOR_A_BATCH_SCALE:
         notes.append(
-            f"scale: batch was computed from {calibration['n']} ECGs. With fewer than {FEW_FOR_A_BATCH_SCALE} an ECG's "
+            f"scale: batch was computed from {calibration['n']} of {usable} usable ECGs"
+            + (" (with units: raw, those of the formats DeepECG reads). " if calibration["units"] == "raw" else ". ")
+            + f"With fewer than {FEW_FOR_A_BATCH_SCALE} an ECG's "
             "result depends strongly on the others of its batch; use scale: physical or a frozen calibration."
         )
     doubtful = found.recordings["message"].str.contains("warning:", regex=False).sum()
@@ -163,9 +166,9 @@ def _notes(found: BatchResults) -> list[str]:
     unknown = sum(summary["unknown_statements"] for summary in found.labels.values())
     if unknown:
         notes.append(
-            f"{_plural(unknown, 'machine statement')} not in the phrase table count for nothing. Those shared by "
-            f"{SHOWN_FROM_PATIENTS} patients (or {SHOWN_FROM_ECGS} ECGs, where the table does not tell patients apart) "
-            "are listed below; rarer ones may hold names and are not shown."
+            f"{_plural(unknown, 'statement')} not in the phrase table say nothing here. One is shown below when "
+            f"{SHOWN_FROM_PATIENTS} patients share it, or {SHOWN_FROM_ECGS} ECGs where patients are not told apart: "
+            "rarer ones may hold names."
         )
     return notes
 
@@ -184,7 +187,9 @@ def _drawings(found: BatchResults, how_many: int) -> list[EcgDrawing]:
         except SignalError:
             continue
         predictions, truth = _says(found, row.ecg_id)
-        caption = f"Row {row.row} of the table." + (f" Machine statements: {', '.join(truth)}." if truth else "")
+        caption = f"Row {row.row} of the table, as recorded, without any filter of ours."
+        if truth:
+            caption += f" Statements read as: {', '.join(truth)}."
         drawings.append(EcgDrawing(row.ecg_id, row.row, caption, signal_mv, DRAWING_RATE_HZ, tuple(predictions)))
     return drawings
 
