@@ -1,0 +1,294 @@
+"""Checkpoints of fairseq-signals: read without executing anything, converted once to safetensors and JSON.
+
+A checkpoint is a torch file with the tensors under `model` and the training configuration under `cfg` (older: `args`).
+torch.load(weights_only=True) reads those that hold tensors and plain values; where it refuses, because of classes in
+the configuration, inert_pickle reads the same file and refuses what is neither.
+"""
+
+import hashlib
+import json
+import re
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from twelvelead.atomic import replacing, write_text
+from twelvelead.errors import ModelError
+from twelvelead.models import inert_pickle
+from twelvelead.models.inert_pickle import PlainObject, TensorRecord
+
+BASE_NAME = "base_ssl.pt"
+FORMAT = "twelvelead-checkpoint-1"
+LARGEST_PICKLE = 64 * 1024**2  # bytes; full-size checkpoints with optimizer state stay below 1 MB
+DTYPES = {name: getattr(torch, name) for name in ("float32", "float16", "bfloat16", "float64")}
+# What the finetuned configuration alone decides, base_ssl.pt or not; the encoder is built from base_ssl.pt's.
+OF_FINETUNED = ("_name", "num_labels", "model_path", "no_pretrained_weights")
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor that is still in its file; read() gives it as contiguous float32."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """model_config: the plain values among the model's configuration; tensors: by their names in the file."""
+
+    model_config: dict[str, bool | int | float | str | None]
+    tensors: dict[str, StoredTensor]
+
+
+def read_weights(path: str | Path) -> Checkpoint:
+    """The tensors of a model, and its configuration as base_ssl.pt, where it is there, changes it.
+
+    path  a folder in DeepECG's layout, its finetuned .pt (base_ssl.pt, if any, beside it), or a converted .safetensors
+    Raises ModelError.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        return _read_converted(path)
+    finetuned, base = _files(path)
+    checkpoint = read_checkpoint(finetuned)
+    if base is None:
+        return checkpoint
+    return Checkpoint(_merged(checkpoint.model_config, read_checkpoint(base).model_config), checkpoint.tensors)
+
+
+def convert(path: str | Path, destination: str | Path) -> Path:
+    """Writes what read_weights gives of `path` as `destination` (.safetensors), with a .json beside it; returns it.
+
+    The JSON holds the model's configuration and sha256 of all files. Nothing is done where destination was made of the
+    same files before. Equal checkpoints give equal bytes. Raises ModelError.
+    """
+    destination = Path(destination)
+    if destination.suffix != ".safetensors":
+        raise ModelError(f"{destination}: name of a converted checkpoint, expected one that ends in .safetensors")
+    sources = {file.name: sha256(file) for file in _files(Path(path)) if file is not None}
+    if destination.is_file() and _is_made_of(destination, sources):
+        return destination
+    checkpoint = read_weights(path)
+    with replacing(destination) as temporary:
+        save_file({name: tensor.read() for name, tensor in sorted(checkpoint.tensors.items())}, temporary)
+        content = {
+            "format": FORMAT,
+            "model": checkpoint.model_config,
+            "sha256": sha256(temporary),
+            "source_sha256": sources,
+        }
+    write_text(destination.with_suffix(".json"), json.dumps(content, indent=1, sort_keys=True) + "\n")
+    return destination
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """One torch file's tensors and model configuration, read without executing anything that it holds.
+
+    Raises ModelError for a file that is not a checkpoint, is damaged, or names anything but tensors and plain
+    configuration.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file, expected a checkpoint; fetch the model or correct the path")
+    try:
+        content = _weights_only(path)
+        if content is None:
+            content = _read_inert(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); expected a whole checkpoint, fetch it again") from error
+    top = _fields(content)
+    model = _fields(top.get("model"))
+    config = _fields(_fields(top.get("cfg")).get("model")) or _fields(top.get("args"))
+    if not model or not config:
+        raise ModelError(
+            f"{path}: has {', '.join(map(str, top)) or 'no keys'}, expected tensors under 'model' and configuration "
+            "under 'cfg' as fairseq-signals writes them; is it the model's checkpoint?"
+        )
+    return Checkpoint(
+        {key: _plain(value) for key, value in config.items() if isinstance(key, str) and _is_plain(_plain(value))},
+        {str(name): _stored(path, name, tensor) for name, tensor in model.items()},
+    )
+
+
+def sha256(path: str | Path) -> str:
+    """Hexadecimal sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(path: Path) -> tuple[Path, Path | None]:
+    """The finetuned checkpoint and, where it is there, base_ssl.pt."""
+    if path.is_dir():
+        found = sorted(file for file in path.glob("*.pt") if file.name != BASE_NAME and not file.name.startswith("."))
+        if len(found) != 1:
+            names = ", ".join(file.name for file in found) or f"no .pt file other than {BASE_NAME}"
+            raise ModelError(
+                f"{path}: has {names}, expected one finetuned .pt; name the file itself or fetch the model"
+            )
+        path = found[0]
+    elif not path.is_file():
+        raise ModelError(f"{path}: no such file or folder, expected a checkpoint; fetch the model or correct the path")
+    base = path.with_name(BASE_NAME)
+    return path, base if base.is_file() and base != path else None
+
+
+def _merged(finetuned: Mapping, base: Mapping) -> dict:
+    """The configuration that fairseq-signals builds from: the pretrained one's encoder, the finetuned one's head."""
+    if finetuned.get("no_pretrained_weights"):
+        return dict(finetuned)
+    return {**finetuned, **{key: value for key, value in base.items() if key not in OF_FINETUNED}}
+
+
+def _weights_only(path: Path) -> object | None:
+    """What torch's own restricted reader makes of the file; None where it refuses a zip file, to be looked at here."""
+    is_zip = zipfile.is_zipfile(path)
+    if _others_allowed_globals():
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip or None)
+    except OSError:
+        raise
+    except Exception as error:  # whatever a damaged or refused file leads to; there is no common base class
+        if is_zip:
+            return None
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"its pickle names {named[1]!r}; nothing of it was run" if named else "torch cannot read it"
+        raise ModelError(
+            f"{path}: refused, {reason}; expected a checkpoint of tensors and plain configuration, fetch it again "
+            "from its publisher"
+        ) from error
+
+
+def _others_allowed_globals() -> bool:
+    """Whether a library other than torch has told torch's restricted reader to build more than its own types."""
+    allowed = torch.serialization.get_safe_globals()
+    named = [entry[0] if isinstance(entry, tuple) else entry for entry in allowed]
+    return any(not str(getattr(entry, "__module__", "")).startswith("torch.") for entry in named)
+
+
+def _read_inert(path: Path) -> object:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        pickles = [name for name in names if name.count("/") <= 1 and name.rsplit("/", 1)[-1] == "data.pkl"]
+        if len(pickles) != 1 or any(name.endswith("constants.pkl") for name in names):
+            kind = "a TorchScript archive" if any(name.endswith("constants.pkl") for name in names) else "a zip file"
+            raise ModelError(f"{path}: {kind}, expected a checkpoint of tensors as torch.save writes it")
+        return inert_pickle.load(_entry(archive, pickles[0], LARGEST_PICKLE), str(path))
+
+
+def _entry(archive: zipfile.ZipFile, name: str, largest: int) -> bytes:
+    entry = archive.getinfo(name)
+    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > largest:
+        raise zipfile.BadZipFile(f"{name} of {entry.file_size} bytes is compressed or above {largest} bytes")
+    return archive.read(entry)
+
+
+def _stored(path: Path, name: object, tensor: object) -> StoredTensor:
+    """A tensor by either reader. Raises ModelError for what is none, or claims more elements than are stored."""
+    if isinstance(tensor, TensorRecord) and tensor.dtype in DTYPES and prod(tensor.shape) <= tensor.n_stored:
+        return StoredTensor(tensor.shape, partial(_read_record, path, tensor))
+    if (
+        type(tensor) in (torch.Tensor, torch.nn.Parameter)
+        and tensor.dtype in DTYPES.values()
+        and (tensor.layout, tensor.device.type) == (torch.strided, "cpu")
+        and tensor.numel() * tensor.itemsize <= tensor.untyped_storage().nbytes()
+    ):
+        return StoredTensor(tuple(tensor.shape), partial(_as_float32, tensor))
+    found = f"{tensor.dtype} {tuple(tensor.shape)}" if hasattr(tensor, "shape") else type(tensor).__name__
+    raise ModelError(f"{path}: {str(name)[:200]!r} is {found}, expected a whole tensor of floating-point numbers")
+
+
+def _as_float32(tensor: torch.Tensor) -> torch.Tensor:
+    # A copy always: the file that the tensor may be mapped from can change.
+    return tensor.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+
+
+def _read_record(path: Path, record: TensorRecord) -> torch.Tensor:
+    dtype = DTYPES[record.dtype]
+    with zipfile.ZipFile(path) as archive:
+        root = next(name for name in archive.namelist() if name.endswith("data.pkl")).removesuffix("data.pkl")
+        n_bytes = record.n_stored * dtype.itemsize
+        try:
+            content = _entry(archive, f"{root}data/{record.key}", n_bytes)
+            order = archive.read(f"{root}byteorder") if f"{root}byteorder" in archive.namelist() else b"little"
+            if len(content) < n_bytes or order != b"little":
+                raise zipfile.BadZipFile(f"{len(content)} bytes, {order.decode(errors='replace')[:10]}-endian")
+            stored = torch.frombuffer(bytearray(content), dtype=dtype)
+            return _as_float32(torch.as_strided(stored, record.shape, record.stride, record.offset))
+        except (KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+            raise ModelError(
+                f"{path}: storage {record.key[:50]} is damaged ({error}), expected {record.n_stored} little-endian "
+                f"{record.dtype} values; fetch the file again"
+            ) from error
+
+
+def _fields(value: object) -> dict:
+    """The keys and values of a dictionary or configuration object; none of anything else."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, PlainObject):
+        return {}
+    if "_content" in value.state:  # omegaconf's DictConfig
+        return _fields(value.state["_content"])
+    return {**value.mapping, **value.state}
+
+
+def _plain(value: object) -> object:
+    """The plain value in an omegaconf node, an enumeration member or a path; anything else as it is."""
+    if isinstance(value, PlainObject) and "_val" in value.state:
+        value = value.state["_val"]
+    if isinstance(value, PlainObject) and not value.state and len(value.arguments) == 1:
+        return value.arguments[0]
+    if isinstance(value, PlainObject) and value.name.startswith("pathlib."):
+        return "/".join(map(str, value.arguments)).replace("//", "/")
+    return value
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _read_converted(path: Path) -> Checkpoint:
+    description = path.with_suffix(".json")
+    try:
+        content = json.loads(description.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT or content["sha256"] != sha256(path) or not isinstance(content["model"], dict):
+            raise ValueError("it describes another file")
+        with safe_open(path, framework="pt") as file:
+            tensors = {
+                name: StoredTensor(tuple(file.get_slice(name).get_shape()), partial(_read_slice, path, name))
+                for name in file.keys()  # noqa: SIM118
+            }
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise ModelError(
+            f"{path}: not a whole converted checkpoint with {description.name} beside it ({error}); convert it again"
+        ) from error
+    return Checkpoint(content["model"], tensors)
+
+
+def _read_slice(path: Path, name: str) -> torch.Tensor:
+    with safe_open(path, framework="pt") as file:
+        return _as_float32(file.get_tensor(name))
+
+
+def _is_made_of(destination: Path, sources: Mapping[str, str]) -> bool:
+    try:
+        content = json.loads(destination.with_suffix(".json").read_text(encoding="utf-8"))
+        return (content["format"], content["source_sha256"], content["sha256"]) == (
+            FORMAT,
+            sources,
+            sha256(destination),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
