@@ -151,7 +151,7 @@ def test_a_small_batch_scale_warns(cohort, tmp_path):
     settings = ["preprocessing={scale: batch, export: none}"]
     outcome = snakemake(tmp_path, "--config", "table=t.csv", f"signals={cohort / 'ecg_signals'}", *settings)
     assert outcome.status == 0, outcome.text
-    assert "scale: batch was computed from 3 ECGs" in (tmp_path / "results/t/report.html").read_text()
+    assert "scale: batch was computed from 3 of 3 usable ECGs" in (tmp_path / "results/t/report.html").read_text()
     assert "fewer than 200" in (tmp_path / "work/t/logs/calibrate.log").read_text()
 
 

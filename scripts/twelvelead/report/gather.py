@@ -152,11 +152,11 @@ def _notes(found: BatchResults, settings: Mapping) -> list[str]:
     calibration = found.calibration
     usable = found.recordings.loc[found.recordings["status"] == "ok", "ecg_id"].nunique()
     if calibration and calibration["scale"] == "batch" and calibration["n"] < FEW_FOR_A_BATCH_SCALE:
+        which = " (with units: raw, those in formats that DeepECG reads)" if calibration["units"] == "raw" else ""
         notes.append(
-            f"scale: batch was computed from {calibration['n']} of {usable} usable ECGs"
-            + (" (with units: raw, those of the formats DeepECG reads). " if calibration["units"] == "raw" else ". ")
-            + f"With fewer than {FEW_FOR_A_BATCH_SCALE} an ECG's "
-            "result depends strongly on the others of its batch; use scale: physical or a frozen calibration."
+            f"scale: batch was computed from {calibration['n']} of {usable} usable ECGs{which}. With fewer than "
+            f"{FEW_FOR_A_BATCH_SCALE} an ECG's result depends strongly on the others of its batch; use scale: physical "
+            "or a frozen calibration."
         )
     doubtful = found.recordings["message"].str.contains("warning:", regex=False).sum()
     if doubtful:
