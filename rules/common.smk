@@ -76,6 +76,11 @@ PLANS = {batch: or_stop(plan_of, batch) for batch in SETTINGS["batches"]}
 SHARDS = {batch: {shard.name: shard for shard in plan.shards} for batch, plan in PLANS.items()}
 
 
+if workflow.is_main_process:
+    for name, reason in REGISTRY.worth_a_warning(SETTINGS).items():
+        print(f"Model {name} is left out: {reason}", file=sys.stderr)
+
+
 wildcard_constraints:
     batch="|".join(map(re.escape, PLANS)) or "[^/]+",
     shard="[^/]+",

@@ -11,7 +11,7 @@ def predictions_of(wildcards):
 def labels_of(wildcards):
     if REGISTRY.tasks[wildcards.task]["kind"] != "patterns":
         return []
-    return [work(f"{wildcards.batch}/labels/{wildcards.task}/{name}.parquet") for name in ("lexicon", "cells")]
+    return [work(f"{wildcards.batch}/labels/{wildcards.task}/{name}.parquet") for name in ("texts", "cells")]
 
 
 def mapping_of(wildcards):

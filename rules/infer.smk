@@ -8,10 +8,26 @@ def shards_of_chunk(extension):
     ]
 
 
+def converted_checkpoint(wildcards):
+    return work("models/{model}/converted.safetensors") if family_of(wildcards.model).converted else []
+
+
+def settings_of_model(wildcards):
+    entry = REGISTRY.models[wildcards.model]
+    settings = family_settings(entry)
+    if family_of(wildcards.model).is_code:
+        settings["trust_local_weights"] = SETTINGS["trust_local_weights"]
+    if entry["family"] == "wcr":
+        settings["precision"] = SETTINGS["precision"]
+    return settings
+
+
 rule infer:
     input:
         tensors=shards_of_chunk(".npy"),
         statuses=shards_of_chunk(".tsv"),
+        weights=work("models/{model}/weights.json"),
+        converted=converted_checkpoint,
     output:
         predictions=work("{batch}/predictions/{model}/{chunk}.parquet"),
     log:
@@ -22,8 +38,10 @@ rule infer:
     resources:
         mem_mb=4000,
         runtime=240,
+        gpu=gpus_for(lambda wildcards: family_of(wildcards.model)),
     params:
-        model=lambda wildcards: REGISTRY.models[wildcards.model],
+        settings=settings_of_model,
+        on_gpu=lambda wildcards: family_of(wildcards.model).on_gpu,
         device=SETTINGS["device"],
         version=VERSION,
     message:

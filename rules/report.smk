@@ -15,6 +15,17 @@ def of_runs(pattern):
     ]
 
 
+def models_used(batch):
+    """Models of signals that run, and the labeler where it is one and texts are labelled."""
+    used = sorted({model for _, model in runs(batch)})
+    texts = any(REGISTRY.tasks[task]["kind"] == "patterns" for task in PLANS[batch].tasks)
+    return used + ([REGISTRY.labeler] if texts and REGISTRY.labeler != LEXICON else [])
+
+
+def weights_used(wildcards):
+    return [work(f"models/{model}/weights.json") for model in models_used(wildcards.batch)]
+
+
 rule report:
     input:
         recordings=results("{batch}/recordings.csv"),
@@ -23,10 +34,11 @@ rule report:
         scored=of_runs("scored/{task}/{model}.parquet"),
         qualities=of_runs("scored/{task}/{model}.json"),
         labels=lambda wildcards: [
-            work(f"{wildcards.batch}/labels/{task}/lexicon.json")
+            work(f"{wildcards.batch}/labels/{task}/summary.json")
             for task in PLANS[wildcards.batch].tasks
             if REGISTRY.tasks[task]["kind"] == "patterns"
         ],
+        weights=weights_used,
         patterns=str(ROOT / "config/labels/deepecg77.csv"),
         categories=str(ROOT / "config/labels/deepecg_categories.csv"),
     output:
@@ -43,7 +55,7 @@ rule report:
             "tasks": {task: REGISTRY.tasks[task] for task in PLANS[wildcards.batch].tasks},
             "absent": {task: REGISTRY.absent_models_of(task) for task in PLANS[wildcards.batch].tasks},
         },
-        models=lambda wildcards: {model: REGISTRY.models[model] for _, model in runs(wildcards.batch)},
+        models=lambda wildcards: {model: REGISTRY.models[model] for model in models_used(wildcards.batch)},
         settings={key: SETTINGS[key] for key in ("report", "preprocessing", "labeler", "uncertain_statements")},
         version=VERSION,
     message:
@@ -57,6 +69,7 @@ rule provenance:
         page=results("{batch}/report.html"),
         recordings=results("{batch}/recordings.csv"),
         cells=lambda wildcards: PLANS[wildcards.batch].cells,
+        weights=weights_used,
     output:
         provenance=results("{batch}/provenance.json"),
     log:
@@ -71,7 +84,7 @@ rule provenance:
             key: value for key, value in SETTINGS.items() if key not in ("batches", "hugging_face_api_key_path")
         },
         batch=lambda wildcards: SETTINGS["batches"][wildcards.batch],
-        models=lambda wildcards: {model: REGISTRY.models[model] for _, model in runs(wildcards.batch)},
+        models=lambda wildcards: {model: REGISTRY.models[model] for model in models_used(wildcards.batch)},
         table_sha256=lambda wildcards: PLANS[wildcards.batch].table_sha256,
         version=VERSION,
     message:

@@ -20,7 +20,7 @@ with logged(snakemake) as log:
     else:
         labels = tuple(pd.read_parquet(path) for path in snakemake.input.labels)
         patterns = read_patterns(snakemake.input.patterns).names
-        probabilities, scored = assemble_patterns(cells, predictions, labels, patterns, mapping, labeler="lexicon")
+        probabilities, scored = assemble_patterns(cells, predictions, labels, patterns, mapping)
     write_csv(probabilities, snakemake.output.probabilities)
     write_text(snakemake.output.qualities, json.dumps(qualities_of(mapping), indent=1) + "\n")
     with replacing(snakemake.output.scored) as temporary:

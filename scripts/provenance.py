@@ -8,9 +8,12 @@ with logged(snakemake):
     import pandas as pd
 
     from twelvelead.atomic import write_text
+    from twelvelead.models.weights import read_record
     from twelvelead.provenance import provenance
 
     recordings = pd.read_csv(snakemake.input.recordings, usecols=["task", "status", "truth"], dtype=str)
     parameters = snakemake.params
-    content = provenance(parameters.batch, parameters.settings, parameters.models, recordings, parameters.table_sha256)
+    weights = {record["model"]: record for record in map(read_record, snakemake.input.weights)}
+    models = {model: entry | {"weights": weights[model]} for model, entry in parameters.models.items()}
+    content = provenance(parameters.batch, parameters.settings, models, recordings, parameters.table_sha256)
     write_text(snakemake.output.provenance, json.dumps(content, indent=1) + "\n")

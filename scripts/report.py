@@ -32,6 +32,7 @@ with logged(snakemake) as log:
         tasks=parameters.batch["tasks"],
         absent=parameters.batch["absent"],
         models=parameters.models,
+        weights={Path(path).parent.name: read_json(path) for path in inputs.weights},
         calibration=read_json(inputs.calibration) if inputs.calibration else None,
     )
     page = render_page(page_content(found, parameters.settings, inputs.patterns, inputs.categories))

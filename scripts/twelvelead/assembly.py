@@ -44,14 +44,18 @@ def assemble_patterns(
     labels: tuple[pd.DataFrame, pd.DataFrame],
     patterns: Sequence[str],
     mapping_path: str | None,
-    labeler: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(DeepECG's table: file_name, a `_<labeler>` and a `_sig_model` column per pattern; the same for scoring).
+    """(DeepECG's table: file_name, what the labeler says of each pattern, what the model does; truth for scoring).
 
-    labels  (truth per distinct text, text of each cell) as labelling.label returns them
+    labels  (labels per distinct text, text of each cell) as labelling.label returns them
+    Columns of the labeler end in `_bert_model` where it gives probabilities, in `_lexicon` where it gives truth.
     Targets that are unions of patterns ("any AV block") follow the patterns; their truth is the union's.
     """
-    truth = _truth_of(cells, *labels, patterns)
+    truth = _of_cells(cells, *labels, [truth_column(pattern) for pattern in patterns])
+    has_probabilities = probability_column(patterns[0]) in labels[0].columns
+    shown = _of_cells(cells, *labels, [probability_column(p) for p in patterns]) if has_probabilities else truth
+    # No threshold was published for a union, so its truth is shown, not a probability.
+    labeler, of_union = ("bert_model", "bert_truth") if has_probabilities else ("lexicon", "lexicon")
     outputs = [column for column in predictions.columns if column != "ecg_id"]
     probability = predictions[outputs].to_numpy(np.float32)
     mapping = read_mapping(mapping_path) if mapping_path else ()
@@ -62,10 +66,10 @@ def assemble_patterns(
     table = pd.concat(
         [
             cells["file"].rename("file_name"),
-            pd.DataFrame(truth, columns=[f"{pattern}_{labeler}" for pattern in patterns]),
+            pd.DataFrame(shown, columns=[f"{pattern}_{labeler}" for pattern in patterns]),
             pd.DataFrame(values[:, : len(patterns)], columns=[f"{pattern}_sig_model" for pattern in patterns]),
             # Beyond DeepECG's columns: the unions, their truth beside the prediction.
-            pd.DataFrame(whole_truth[:, len(patterns) :], columns=[f"{union}_{labeler}" for union in unions]),
+            pd.DataFrame(whole_truth[:, len(patterns) :], columns=[f"{union}_{of_union}" for union in unions]),
             pd.DataFrame(values[:, len(patterns) :], columns=[f"{union}_sig_model" for union in unions]),
         ],
         axis=1,
@@ -81,14 +85,14 @@ def assemble_patterns(
     return table, scored
 
 
-def _truth_of(
-    cells: pd.DataFrame, by_text: pd.DataFrame, text_of_cell: pd.DataFrame, patterns: Sequence[str]
+def _of_cells(
+    cells: pd.DataFrame, by_text: pd.DataFrame, text_of_cell: pd.DataFrame, columns: Sequence[str]
 ) -> np.ndarray:
-    """(cells, patterns) float32; NaN where unknown. A file that two rows contradict each other about is unknown."""
+    """(cells, columns) float32; NaN where unknown. A file that two rows contradict each other about is unknown."""
     text = cells[["row"]].merge(text_of_cell[["row", "text"]], on="row", how="left", validate="one_to_one")["text"]
-    truth = by_text.set_index("text")[list(patterns)].reindex(text).to_numpy(np.float32, copy=True)
-    truth[(cells["truth_status"] == "conflicting").to_numpy()] = np.nan
-    return truth
+    values = by_text.set_index("text")[list(columns)].reindex(text).to_numpy(np.float32, copy=True)
+    values[(cells["truth_status"] == "conflicting").to_numpy()] = np.nan
+    return values
 
 
 def truth_column(target: str) -> str:

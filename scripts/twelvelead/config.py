@@ -21,7 +21,6 @@ HEARTWISE_KEYS = (
     "diagnosis_classifier_device",
     "signal_processing_device",
     "batch_size",
-    "hugging_face_api_key_path",
     "preprocessing_n_workers",
 )
 NOT_TEXT = ("boolean", "integer", "number")

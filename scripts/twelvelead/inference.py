@@ -1,8 +1,9 @@
 """A model on the prepared shards of a chunk: loaded once, fed in blocks, predictions written as Parquet."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from importlib import import_module, resources
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -10,47 +11,95 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twelvelead.atomic import replacing
-from twelvelead.errors import ModelError
+from twelvelead.models.weights import weights_sha256
 from twelvelead.tensors import prepared_ids
 
-BLOCK = 64  # recordings handed to a model at once
+BLOCK = 256  # recordings handed to a model at once, 30 MB of the deepecg recipe
+READ_AHEAD = 2  # blocks
+Block = tuple[list[str], np.ndarray]  # ecg_ids, signals (n, leads, samples)
 
 
-def weights_of(entry: Mapping) -> Path:
-    """The weights file of a model that a package ships. Raises ModelError when it is not the expected one."""
-    if "package" not in entry["source"]:
-        raise ModelError(f"a model of family {entry['family']} needs `source: {{package: ..., file: ...}}`")
-    path = Path(str(resources.files(entry["source"]["package"]).joinpath(entry["source"]["file"])))
-    if not path.is_file():
-        raise ModelError(
-            f"{entry['source']['package']} ships no {entry['source']['file']}; run make setup to get the pinned version"
-        )
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if entry.get("sha256", found) != found:
-        raise ModelError(
-            f"{entry['source']['file']} of package {entry['source']['package']} has sha256 {found}, expected "
-            f"{entry['sha256']}; run make setup to get the pinned version"
-        )
-    return path
+def load_model(settings: Mapping, weights: Mapping, converted: str | None, device: str, threads: int):
+    """The model of a record of verified weights; its family checks the file it opens against the recorded hash.
+
+    settings   as registry.family_settings gives them, with trust_local_weights
+    weights    as models.weights.record returns it
+    converted  the checkpoint as models.checkpoint.convert wrote it, for families that need it
+    """
+    family = import_module(f"twelvelead.models.{weights['family']}")
+    pinned = {"sha256": weights_sha256(weights)} if weights["pinned_by"] != "nobody" else {}
+    exact = {"precision": "float32"} if device == "cpu" and "precision" in settings else {}
+    return family.load(converted or weights["path"], device, {**settings, **pinned, **exact, "threads": threads})
 
 
-def predict_chunk(
-    entry: Mapping, tensors: Sequence[str], statuses: Sequence[str], destination: str, device: str, threads: int
-) -> int:
+def predict_chunk(model, tensors: Sequence[str], statuses: Sequence[str], destination: str | Path) -> int:
     """Writes ecg_id and a float32 probability per model output for every prepared row; returns the number of rows."""
-    family = import_module(f"twelvelead.models.{entry['family']}")
-    model = family.load(weights_of(entry), device, {**entry["settings"], "threads": threads})
     schema = pa.schema([("ecg_id", pa.string()), *((output, pa.float32()) for output in model.outputs)])
     rows = 0
     with replacing(destination) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        for tensor, status in zip(tensors, statuses, strict=True):
-            ids = prepared_ids(status)
-            if not ids:  # an empty array cannot be memory-mapped
-                continue
-            signals = np.load(tensor, mmap_mode="r")
-            for start in range(0, len(ids), BLOCK):
-                block = model.predict(np.asarray(signals[start : start + BLOCK]))
-                columns = [pa.array(ids[start : start + BLOCK]), *(pa.array(column) for column in block.T)]
-                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+        for ids, signals in read_ahead(blocks(tensors, statuses, BLOCK), READ_AHEAD):
+            columns = [pa.array(ids), *(pa.array(column) for column in model.predict(signals).T)]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
             rows += len(ids)
     return rows
+
+
+def blocks(tensors: Sequence[str], statuses: Sequence[str], size: int) -> Iterator[Block]:
+    """The prepared rows of all shards in order, in blocks of `size`, the last one smaller.
+
+    Blocks reach over shards: a model works in batches, and a shard may be a single file.
+    """
+    ids: list[str] = []
+    parts: list[np.ndarray] = []
+    for tensor, status in zip(tensors, statuses, strict=True):
+        of_shard = prepared_ids(status)
+        if not of_shard:  # an empty array cannot be memory-mapped
+            continue
+        signals = np.load(tensor, mmap_mode="r")
+        start = 0
+        while start < len(of_shard):
+            end = start + size - len(ids)
+            ids += of_shard[start:end]
+            parts.append(np.array(signals[start:end]))
+            start = end
+            if len(ids) == size:
+                yield ids, np.concatenate(parts)
+                ids, parts = [], []
+    if ids:
+        yield ids, np.concatenate(parts)
+
+
+def read_ahead(items: Iterator[Block], depth: int) -> Iterator[Block]:
+    """The same items, up to `depth` of them made by another thread while the caller works on an earlier one."""
+    ready: queue.Queue = queue.Queue(maxsize=depth)
+    stopped = threading.Event()
+    end = object()
+
+    def put(item: object) -> None:
+        while not stopped.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                break
+            except queue.Full:
+                continue
+
+    def make() -> None:
+        try:
+            for item in items:
+                put(item)
+                if stopped.is_set():
+                    return
+            put(end)
+        except BaseException as error:  # raised again where the items are used
+            put(error)
+
+    maker = threading.Thread(target=make, daemon=True)
+    maker.start()
+    try:
+        while (item := ready.get()) is not end:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        maker.join()

@@ -1,42 +1,55 @@
 """Models and tasks as the configuration declares them, and which models are at hand for a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from twelvelead.config import check, did_you_mean, read_yaml, with_defaults
 from twelvelead.errors import ConfigError
+from twelvelead.labels.patterns import read_patterns, read_rows
 from twelvelead.models import FAMILIES
+from twelvelead.models.lockfile import is_at_hand
+from twelvelead.models.weights import why_not_at_hand
+
+LEXICON = "lexicon"
+# The labelers that `labeler: auto` takes, and `bert` stands for: the first one at hand. DeepECG uses the first.
+BERT_LABELERS = ("Bert_diagnosis2classification_En_Fr", "Bert_diagnosis2classification")
+PATTERNS = "config/labels/deepecg77.csv"
+COMMON_KEYS = ("title", "family", "source", "sha256", "settings", "licence")
 
 
 @dataclass(frozen=True)
 class Registry:
-    """models and tasks by name; absent says, for every model that cannot run now, what is missing and what to do."""
+    """models and tasks by name; absent says, for every model that cannot run now, what is missing and what to do.
+
+    labeler  "lexicon", or the model that turns machine statements into patterns
+    """
 
     models: dict[str, dict]
     tasks: dict[str, dict]
     absent: dict[str, str]
+    labeler: str
 
     @classmethod
     def load(cls, root: Path, settings: Mapping) -> "Registry":
         """The shipped tables with the user's own merged over them. Raises ConfigError for an entry that cannot be."""
-        models = _merged(root, "models", settings["extra_models"])
+        patterns = read_patterns(root / PATTERNS).names
+        models = {
+            name: _resolved(name, entry, root)
+            for name, entry in _merged(root, "models", settings["extra_models"]).items()
+        }
         tasks = _merged(root, "tasks", settings["extra_tasks"])
         for name, task in tasks.items():
-            for model in task["models"]:
-                if model not in models:
-                    raise ConfigError(
-                        f"task `{name}` names model `{model}`, which is not declared{did_you_mean(model, models)}"
-                    )
+            _check_task(name, task, models, patterns)
         _check_names(settings["models"], models, "models")
         _check_names(settings["tasks"], tasks, "tasks")
         absent = {}
-        for name, model in models.items():
-            reason = _left_out(name, settings) or _missing(name, model, Path(settings["weights"]))
+        for name, entry in models.items():
+            reason = _left_out(name, entry, settings) or _missing(name, entry, settings)
             if reason:
                 absent[name] = reason
-        return cls(models, tasks, absent)
+        return cls(models, tasks, absent, _labeler(settings["labeler"], models, absent))
 
     def models_of(self, task: str) -> list[str]:
         """Models at hand for a task, in the order its entry gives them."""
@@ -45,6 +58,31 @@ class Registry:
     def absent_models_of(self, task: str) -> dict[str, str]:
         """Models that could answer a task but are not at hand, with the reason."""
         return {model: self.absent[model] for model in self.tasks[task]["models"] if model in self.absent}
+
+    def worth_a_warning(self, settings: Mapping) -> dict[str, str]:
+        """Absent models that a user may expect to run, with the reason: named in `models`, or with weights at hand."""
+        named = [] if settings["models"] == "auto" else settings["models"]
+        return {
+            name: reason
+            for name, reason in self.absent.items()
+            if name in named or (reason == _missing(name, self.models[name], settings) and _has_weights(name, settings))
+        }
+
+    def to_fetch(self, settings: Mapping) -> list[str]:
+        """Models with a hub repository that a run with these settings may use: all, or those it names."""
+        names = [name for name, entry in self.models.items() if "hub" in entry["source"]]
+        if settings["models"] == "auto":
+            return [name for name in names if not _left_out(name, self.models[name], settings)]
+        wanted = {*settings["models"], *_labeler_names(settings["labeler"])[:1]}
+        return [name for name in names if name in wanted]
+
+
+def family_settings(entry: Mapping) -> dict:
+    """What a family's `load` is given of an entry whose labels and order have been read."""
+    keys = ("input_scale", "activation", "batch_size", "output_order")
+    given = {key: entry[key] for key in keys if key in entry}
+    outputs = {"outputs": entry["labels"]} if "labels" in entry else {}
+    return {**entry["settings"], **outputs, **given}
 
 
 def _merged(root: Path, kind: str, extra: str | None) -> dict[str, dict]:
@@ -55,10 +93,93 @@ def _merged(root: Path, kind: str, extra: str | None) -> dict[str, dict]:
         own = read_yaml(extra)
         check(own, schema, extra)
         for entry in own.values():
-            if "mapping" in entry:  # named from the file it stands in
-                entry["mapping"] = str(Path(extra).resolve().parent / entry["mapping"])
+            _name_from(Path(extra).resolve().parent, entry)
         entries |= own
     return with_defaults(entries, schema)
+
+
+def _name_from(folder: Path, entry: dict) -> None:
+    """Makes the files that an entry of the user's names, relative to the YAML file it stands in, absolute."""
+    for key in ("mapping", "labels"):
+        if isinstance(entry.get(key), str):
+            entry[key] = str(folder / entry[key])
+    if "path" in entry.get("source", {}):
+        entry["source"]["path"] = str(folder / entry["source"]["path"])
+
+
+def _resolved(name: str, entry: dict, root: Path) -> dict:
+    """The entry with the names of its outputs and their order read from its table. Raises ConfigError."""
+    family = FAMILIES.get(entry["family"])
+    if family is None:
+        raise ConfigError(
+            f"model `{name}`: no family {entry['family']}{did_you_mean(entry['family'], FAMILIES)}; known are "
+            f"{', '.join(FAMILIES)}"
+        )
+    keys = (*COMMON_KEYS, *family.keys, *(("recipe", "mapping") if family.reads == "signals" else ()))
+    for key in entry:
+        if key not in keys:
+            raise ConfigError(
+                f"model `{name}`: `{key}` means nothing to family {entry['family']}, which has "
+                f"{', '.join(keys)}; remove it"
+            )
+    for key in entry["settings"]:
+        if key not in family.settings:
+            known = ", ".join(family.settings) or "none"
+            raise ConfigError(
+                f"model `{name}`: unknown setting `{key}`{did_you_mean(key, family.settings)}; family "
+                f"{entry['family']} has {known}"
+            )
+    needed = [key for key in ("recipe", "labels") if key in keys and key not in entry]
+    if needed:
+        raise ConfigError(f"model `{name}`: `{'`, `'.join(needed)}` is missing; family {entry['family']} needs it")
+    resolved = dict(entry)
+    if "labels" in entry:
+        resolved["labels"] = _labels(name, entry["labels"], root)
+    if isinstance(entry.get("output_order"), str):
+        resolved["output_order"] = _order(name, entry, root)
+    return resolved
+
+
+def _labels(name: str, labels: str | list[str], root: Path) -> list[str]:
+    if not isinstance(labels, str):
+        return labels
+    rows = read_rows(root / labels, ())
+    column = next((column for column in ("pattern", "label") if rows and column in rows[0][1]), None)
+    if column is None:
+        raise ConfigError(f"model `{name}`: {labels} has no column `pattern` or `label` with names of outputs; add it")
+    return [row[column] for _, row in rows]
+
+
+def _order(name: str, entry: Mapping, root: Path) -> list[int]:
+    column, labels = entry["output_order"], entry["labels"]
+    if not isinstance(labels, str):
+        raise ConfigError(f"model `{name}`: output_order is {column!r}, expected a list, since labels is one")
+    try:
+        return [int(row[column]) for _, row in read_rows(root / labels, (column,))]
+    except ValueError as error:
+        raise ConfigError(f"model `{name}`: column {column} of {labels} must hold whole numbers ({error})") from None
+
+
+def _check_task(name: str, task: Mapping, models: Mapping[str, Mapping], patterns: Sequence[str]) -> None:
+    for model in task["models"]:
+        if model not in models:
+            raise ConfigError(
+                f"task `{name}` names model `{model}`, which is not declared{did_you_mean(model, models)}"
+            )
+        entry = models[model]
+        if FAMILIES[entry["family"]].reads != "signals":
+            raise ConfigError(f"task `{name}` names model `{model}`, which reads texts; set `labeler: {model}` instead")
+        labels = entry.get("labels")
+        if labels is None or "mapping" in entry:
+            continue
+        if task["kind"] == "binary" and len(labels) != 1:
+            raise ConfigError(f"task `{name}` is 0 or 1, but model `{model}` has {len(labels)} outputs; it needs one")
+        foreign = [label for label in labels if label not in patterns]
+        if task["kind"] == "patterns" and foreign:
+            raise ConfigError(
+                f"task `{name}`: output {foreign[0]!r} of model `{model}` is no pattern of {PATTERNS}"
+                f"{did_you_mean(foreign[0], patterns)}; give the model a `mapping`"
+            )
 
 
 def _check_names(wanted: str | list[str], known: Mapping, key: str) -> None:
@@ -70,20 +191,46 @@ def _check_names(wanted: str | list[str], known: Mapping, key: str) -> None:
             )
 
 
-def _left_out(name: str, settings: Mapping) -> str:
+def _left_out(name: str, entry: Mapping, settings: Mapping) -> str:
     if any(name.startswith(prefix) for prefix in settings["left_out_model_prefixes"]):
         return "left out by use_efficientnet or use_wcr"
-    if settings["models"] != "auto" and name not in settings["models"]:
+    reads_signals = FAMILIES[entry["family"]].reads == "signals"
+    if reads_signals and settings["models"] != "auto" and name not in settings["models"]:
         return "not among `models` of the configuration"
     return ""
 
 
-def _missing(name: str, model: Mapping, weights: Path) -> str:
-    package = model["source"].get("package")
+def _has_weights(name: str, settings: Mapping) -> bool:
+    return is_at_hand(Path(settings["weights"]) / name)
+
+
+def _missing(name: str, entry: Mapping, settings: Mapping) -> str:
+    package = entry["source"].get("package")
     if package is not None and find_spec(package) is None:
         return f"the Python package {package} is not installed; run make setup"
-    if model["family"] not in FAMILIES:
-        return f"this version cannot load models of family {model['family']} yet"
-    if package is None and not (weights / name).is_dir():
-        return f"its weights are not in {weights / name}/; they are {model['source']['hub']} on the Hugging Face Hub"
-    return ""
+    return why_not_at_hand(name, entry, Path(settings["weights"]), settings["trust_local_weights"])
+
+
+def _labeler_names(labeler: str) -> tuple[str, ...]:
+    if labeler == LEXICON:
+        return ()
+    return BERT_LABELERS if labeler in ("auto", "bert") else (labeler,)
+
+
+def _labeler(labeler: str, models: Mapping[str, Mapping], absent: Mapping[str, str]) -> str:
+    """The lexicon or the model that `labeler` stands for. Raises ConfigError where it is not there."""
+    if labeler not in ("auto", "bert", LEXICON):
+        texts = [name for name, entry in models.items() if FAMILIES[entry["family"]].reads == "texts"]
+        if labeler not in texts:
+            known = ["auto", LEXICON, "bert", *texts]
+            raise ConfigError(
+                f"configuration: `labeler` is {labeler}{did_you_mean(labeler, known)}; expected one of "
+                f"{', '.join(known)}"
+            )
+    names = _labeler_names(labeler)
+    at_hand = [name for name in names if name in models and name not in absent]
+    if at_hand:
+        return at_hand[0]
+    if labeler in ("auto", LEXICON):
+        return LEXICON
+    raise ConfigError(f"configuration: `labeler: {labeler}`, but {absent[names[0]]}; or set `labeler: lexicon`")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from twelvelead.assembly import assemble_binary, assemble_patterns, matrices, predicted_cells, targets_of
-from twelvelead.labelling import label, text_key, texts_of_cells
+from twelvelead.labelling import label, text_key, texts_of_cells, with_lexicon
 from twelvelead.labels.lexicon import load_lexicon
 from twelvelead.labels.patterns import read_patterns
 
@@ -50,7 +50,7 @@ def test_a_binary_table_has_deepecgs_columns():
 
 
 def labelled(texts):
-    return label(texts, LEXICON, PATTERNS.names, "unknown")
+    return label(texts, "lexicon", lambda distinct: with_lexicon(distinct, LEXICON, "unknown"), PATTERNS.names)
 
 
 def test_patterns_and_unions():
@@ -64,7 +64,7 @@ def test_patterns_and_unions():
     predictions = pd.DataFrame({"ecg_id": list("abcd")})
     for position, output in enumerate(("afib", "avb", "bbb", "paced")):
         predictions[output] = np.float32([0.1, 0.2, 0.3, 0.4]) + position
-    shown, scored = assemble_patterns(table, predictions, (by_text, of_cells), PATTERNS.names, MAPPING, "lexicon")
+    shown, scored = assemble_patterns(table, predictions, (by_text, of_cells), PATTERNS.names, MAPPING)
     assert shown["Afib_lexicon"].tolist()[:2] == [1.0, 0.0]
     assert shown["Afib_lexicon"].isna().tolist() == [False, False, True, True]
     assert shown["Brugada_sig_model"].isna().all()

@@ -141,7 +141,7 @@ class TestRegistry:
     def test_the_default_model_is_at_hand_without_weights(self, tmp_path):
         registry = self.load(weights=str(tmp_path))
         assert registry.models_of("ecg_machine_diagnosis") == ["openecg_rhythm"]
-        assert "family wcr" in registry.absent_models_of("afib_5y")["wcr_afib_5y"]
+        assert "run `snakemake fetch_models`" in registry.absent_models_of("afib_5y")["wcr_afib_5y"]
 
     def test_heartwise_switches_leave_models_out(self):
         registry = self.load(use_wcr=False, data_path="t.csv", ecg_signals_path="s")

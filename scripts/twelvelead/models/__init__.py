@@ -1,3 +1,35 @@
-"""Model families. A family is a module here with `load(path, device, settings)`; see models/openecg.py."""
+"""Model families: how weights are loaded and what the workflow has to know before it loads them.
 
-FAMILIES = ("openecg",)
+A family of signals is a module here with `load(path, device, settings)`, which returns an object with `outputs` (names)
+and `predict(batch) -> (n, outputs)`; see models/openecg.py. Adding one is such a module and a line below.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """reads: "signals", or "texts" for a labeler of machine statements.
+
+    keys       what an entry of models.yaml may say beyond title, source, sha256, recipe, mapping and licence
+    settings   keys of the entry's `settings`
+    on_gpu     runs on a GPU where there is one
+    is_code    its weights are a program, run only where somebody vouches for them
+    converted  its weights are read by a reader that executes nothing, and converted once
+    """
+
+    keys: tuple[str, ...]
+    settings: tuple[str, ...] = ()
+    reads: str = "signals"
+    on_gpu: bool = True
+    is_code: bool = False
+    converted: bool = False
+
+
+FAMILIES = {
+    "openecg": Family(keys=(), settings=("codec",), on_gpu=False),
+    "onnx": Family(keys=("labels", "input_scale", "activation", "batch_size"), settings=("layout",), on_gpu=False),
+    "torchscript": Family(keys=("labels", "input_scale", "activation", "batch_size"), is_code=True),
+    "wcr": Family(keys=("labels", "output_order", "batch_size"), converted=True),
+    "bert": Family(keys=(), reads="texts"),
+}

@@ -15,6 +15,7 @@ import onnxruntime
 from openecg import detect_pacings, detect_qrs, rank_normalize
 
 from twelvelead.errors import ConfigError, ModelError
+from twelvelead.models.settings import weights_file
 from twelvelead.recipes.openecg import LEADS, N_SAMPLES, SAMPLING_RATE_HZ
 
 DEFAULT_CODEC = "codec_v6"
@@ -87,9 +88,7 @@ def load(path: str | Path | None, device: str, settings: Mapping) -> RhythmModel
         raise ConfigError(
             f"settings of an openecg model: threads is {threads!r}, expected a whole number of at least 1"
         )
-    weights = bundled_weights(settings.get("codec", DEFAULT_CODEC)) if path is None else Path(path)
-    if not weights.is_file():
-        raise ModelError(f"{weights}: no such file, expected the codec's ONNX file; run make setup or correct the path")
+    weights = bundled_weights(settings.get("codec", DEFAULT_CODEC)) if path is None else weights_file(path, ".onnx")
     return RhythmModel(_session(weights), threads)
 
 

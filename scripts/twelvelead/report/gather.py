@@ -15,6 +15,7 @@ from twelvelead.preparation import FEW_FOR_A_BATCH_SCALE
 from twelvelead.provenance import package_versions
 from twelvelead.recipes.resampling import to_rate
 from twelvelead.records import find_records
+from twelvelead.registry import LEXICON
 from twelvelead.report.content import (
     CellCounts,
     EcgDrawing,
@@ -42,6 +43,7 @@ class BatchResults:
     recordings  recordings.csv; records: paths of the decoded shards; scored: (task, model) -> table made for scoring
     qualities   (task, model) -> target -> how well the model's class matches it
     labels      task -> summary of its labeler; absent: task -> model -> why it could not run
+    weights     model -> the record of its verified weights, of the labeler too
     calibration the calibration.json that the models' input was made with, where one was
     """
 
@@ -54,6 +56,7 @@ class BatchResults:
     tasks: Mapping[str, Mapping]
     absent: Mapping[str, Mapping[str, str]]
     models: Mapping[str, Mapping]
+    weights: Mapping[str, Mapping]
     calibration: Mapping | None
 
 
@@ -130,9 +133,13 @@ def _evaluated(
 def _truth_note(summary: Mapping | None) -> str:
     if summary is None:
         return ""
+    if summary["labeler"] == LEXICON:
+        reads = "what the phrase table (lexicon) reads in the machine's statements"
+    else:
+        reads = f"where {summary['labeler']}, reading the machine's statements, reaches its published threshold"
     note = (
-        "Truth is a pseudo-label: what the phrase table (lexicon) reads in the machine's statements, not a "
-        "cardiologist's diagnosis. Where the statements leave a pattern open, the ECG is left out of its figures."
+        f"Truth is a pseudo-label: {reads}, not a cardiologist's diagnosis. Where the statements leave a pattern open, "
+        "the ECG is left out of its figures."
     )
     if summary["cells_not_understood"]:
         texts = _plural(summary["cells_not_understood"], "cell")
@@ -212,10 +219,7 @@ def _says(found: BatchResults, ecg_id: str) -> tuple[list[tuple[str, float]], li
 
 
 def _provenance(found: BatchResults, settings: Mapping) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-    models = [
-        (model, f"{entry.get('title', model)}; sha256 {entry.get('sha256', 'not pinned')}; {entry.get('licence', '')}")
-        for model, entry in found.models.items()
-    ]
+    models = [(model, _origin(found.models[model], recorded)) for model, recorded in found.weights.items()]
     shown = {
         **settings["preprocessing"],
         "labeler": settings["labeler"],
@@ -226,3 +230,12 @@ def _provenance(found: BatchResults, settings: Mapping) -> tuple[tuple[str, tupl
         ("Settings", tuple((key, str(value)) for key, value in shown.items())),
         ("Models", tuple(models)),
     )
+
+
+def _origin(entry: Mapping, recorded: Mapping) -> str:
+    came_from = f"{recorded['repository']} at commit {recorded['commit']}" if recorded["repository"] else "local files"
+    if "package" in entry["source"]:
+        came_from = f"package {entry['source']['package']}"
+    pinned = " (nobody pinned it)" if recorded["pinned_by"] == "nobody" else ""
+    hashes = ", ".join(f"{file} sha256 {sha256}" for file, sha256 in recorded["files"].items())
+    return f"{entry.get('title', recorded['model'])}; {came_from}; {hashes}{pinned}; {entry.get('licence', '')}"

@@ -1,0 +1,9 @@
+"""Converts a checkpoint to safetensors and JSON by a reader that executes nothing of it."""
+
+from twelvelead.job import logged
+
+with logged(snakemake) as log:
+    from twelvelead.models.checkpoint import convert
+    from twelvelead.models.weights import read_record
+
+    convert(read_record(snakemake.input.record)["path"], snakemake.output.weights)

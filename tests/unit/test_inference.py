@@ -1,0 +1,98 @@
+"""Blocks of prepared rows, read ahead, and the Parquet they become."""
+
+import threading
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twelvelead.errors import ModelError
+from twelvelead.inference import blocks, predict_chunk, read_ahead
+from twelvelead.tensors import RowStatus, TensorWriter, write_statuses
+
+
+def write_shards(folder, sizes):
+    """Shards whose rows count on; every third file of a shard gave no row."""
+    tensors, statuses, number = [], [], 0
+    for shard, size in enumerate(sizes):
+        tensor, status = folder / f"{shard}.npy", folder / f"{shard}.tsv"
+        writer = TensorWriter(tensor, (2, 3))
+        rows = []
+        for _ in range(size):
+            rows.append(RowStatus(f"ecg{number}", "ok"))
+            writer.append(np.full((1, 2, 3), number, dtype=np.float32))
+            if number % 3 == 0:
+                rows.append(RowStatus(f"bad{number}", "too_short", "5 s"))
+            number += 1
+        writer.close()
+        write_statuses(status, rows)
+        tensors.append(str(tensor))
+        statuses.append(str(status))
+    return tensors, statuses
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=st.lists(st.integers(0, 7), max_size=5), size=st.integers(1, 9))
+def test_blocks_hold_every_row_once_in_order_whatever_the_shards(tmp_path_factory, sizes, size):
+    found = list(blocks(*write_shards(tmp_path_factory.mktemp("shards"), sizes), size))
+    ids = [ecg_id for of_block, _ in found for ecg_id in of_block]
+    assert ids == [f"ecg{number}" for number in range(sum(sizes))]
+    assert all(len(of_block) == len(signals) == size for of_block, signals in found[:-1])
+    values = np.concatenate([signals[:, 0, 0] for _, signals in found]) if found else np.empty(0)
+    np.testing.assert_array_equal(values, np.arange(sum(sizes)))
+
+
+def test_reading_is_ahead_by_no_more_than_asked():
+    made = []
+
+    def items():
+        for number in range(10):
+            made.append(number)
+            yield number
+
+    for number in read_ahead(items(), 2):
+        time.sleep(0.02)
+        assert len(made) <= number + 4  # the one in use, two ready, one in the maker's hands
+        if number == 5:
+            assert len(made) > 6
+
+
+def test_an_error_of_the_reader_reaches_the_caller_and_no_thread_is_left():
+    before = threading.active_count()
+
+    def items():
+        yield 1
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(read_ahead(items(), 1))
+    endless = read_ahead(iter(range(10**9)), 1)
+    next(endless)
+    endless.close()
+    assert threading.active_count() == before
+
+
+class Doubling:
+    outputs = ("a", "b")
+
+    def predict(self, batch):
+        if (batch == 13).any():
+            raise ModelError("no")
+        return np.stack([batch[:, 0, 0] * 2, batch[:, 1, 2]], axis=1).astype(np.float32)
+
+
+def test_predictions_are_a_row_for_every_prepared_ecg(tmp_path):
+    rows = predict_chunk(Doubling(), *write_shards(tmp_path, [5, 0, 4]), tmp_path / "out.parquet")
+    table = pq.read_table(tmp_path / "out.parquet").to_pandas()
+    assert rows == 9
+    assert table["ecg_id"].tolist() == [f"ecg{number}" for number in range(9)]
+    np.testing.assert_array_equal(table["a"], np.arange(9) * 2)
+
+
+def test_a_model_that_fails_leaves_no_file(tmp_path):
+    with pytest.raises(ModelError):
+        predict_chunk(Doubling(), *write_shards(tmp_path, [20]), tmp_path / "out.parquet")
+    assert not list(tmp_path.glob("out*"))

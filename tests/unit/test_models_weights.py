@@ -1,0 +1,81 @@
+"""The record of a model's weights: what was verified, and who vouches for it."""
+
+import hashlib
+import json
+
+import pytest
+
+from twelvelead.errors import ModelError
+from twelvelead.models.lockfile import LOCK_NAME
+from twelvelead.models.weights import files_of, record, weights_sha256, why_not_at_hand
+
+CONTENT = b"weights of a model"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+def entry(family="torchscript", **source):
+    return {"family": family, "source": source}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/net.pt").write_bytes(CONTENT)
+    (tmp_path / "net/notes.txt").write_bytes(b"not of the model")
+    return tmp_path
+
+
+def test_a_folder_put_there_by_hand_is_locked_and_nobody_vouches_for_it(folder):
+    found = record("net", entry(hub="a/net"), folder)
+    assert found["files"] == {"net.pt": SHA256}
+    assert found["pinned_by"] == "nobody"
+    assert found["path"] == str(folder / "net")
+    assert weights_sha256(found) == SHA256
+    (folder / "net/net.pt").write_bytes(CONTENT + b"!")
+    with pytest.raises(ModelError, match=r"net\.pt has sha256 .* expected"):
+        record("net", entry(hub="a/net"), folder)
+
+
+def test_a_hash_in_the_entry_vouches(folder):
+    assert record("net", entry(hub="a/net") | {"sha256": SHA256}, folder)["pinned_by"] == "entry"
+    with pytest.raises(ModelError, match="expected sha256 000"):
+        record("net", entry(hub="a/net") | {"sha256": "0" * 64}, folder)
+
+
+def test_what_the_hub_gave_is_pinned_by_it(folder):
+    files = {"net.pt": {"sha256": SHA256, "size": len(CONTENT)}}
+    lock = {"repository": "a/net", "revision": "main", "commit": "c" * 40, "files": files}
+    (folder / "net" / LOCK_NAME).write_text(json.dumps(lock))
+    found = record("net", entry(hub="a/net"), folder)
+    assert (found["pinned_by"], found["commit"]) == ("hub", "c" * 40)
+    assert why_not_at_hand("net", entry(hub="a/net"), folder, trusting=False) == ""
+
+
+def test_a_file_of_the_users_own_gets_no_lock(folder):
+    own = entry(path=str(folder / "net/net.pt"))
+    assert files_of("mine", own, folder) == [str(folder / "net/net.pt")]
+    found = record("mine", own, folder)
+    assert found["files"] == {"net.pt": SHA256}
+    assert found["path"] == own["source"]["path"]
+    assert not (folder / "net" / LOCK_NAME).exists()
+    assert record("mine", own | {"sha256": SHA256}, folder)["pinned_by"] == "entry"
+
+
+def test_files_of_a_folder_are_the_models_own(folder):
+    assert files_of("net", entry(hub="a/net"), folder) == [str(folder / "net/net.pt")]
+
+
+@pytest.mark.parametrize("family", ["onnx", "wcr", "bert"])
+def test_weights_that_are_no_code_need_nobody(folder, family):
+    assert why_not_at_hand("net", entry(family, hub="a/net"), folder, trusting=False) == ""
+    assert "nobody pinned" in why_not_at_hand("net", entry(hub="a/net"), folder, trusting=False)
+    assert why_not_at_hand("net", entry(hub="a/net"), folder, trusting=True) == ""
+
+
+def test_a_package_ships_what_is_pinned(tmp_path):
+    of_package = entry("openecg", package="openecg", file="models/codec_v6_int8.onnx")
+    assert record("rhythm", of_package, tmp_path)["pinned_by"] == "package"
+    with pytest.raises(ModelError, match="run make setup to get the pinned version"):
+        record("rhythm", of_package | {"sha256": "0" * 64}, tmp_path)
+    with pytest.raises(ModelError, match="ships no"):
+        record("rhythm", entry("openecg", package="openecg", file="models/no.onnx"), tmp_path)
