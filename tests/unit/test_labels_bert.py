@@ -5,6 +5,8 @@ import os
 import random
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +117,35 @@ def test_tokens_run_once_per_distinct_text_and_within_the_budget(model):
 def test_repeatable(model):
     assert label_texts(TEXTS, model).tobytes() == label_texts(TEXTS, model).tobytes()
     assert not model.classifier.training
+
+
+def test_bytes_do_not_depend_on_threads(model):
+    texts = [" ".join(TEXTS[: 1 + count % 7]) + " block" * (count % 40) for count in range(120)]
+    by_threads = {label_texts(texts, replace(model, threads=threads), 64).tobytes() for threads in (1, 2, 3, 8)}
+    assert len(by_threads) == 1
+
+
+def test_each_batch_runs_on_one_thread_and_several_at_once(model):
+    together = threading.Barrier(3)
+    seen = []
+
+    def look(bert, inputs):
+        together.wait(timeout=20)
+        seen.append((torch.get_num_threads(), torch.is_inference_mode_enabled(), threading.get_ident()))
+
+    hook = model.classifier.bert.register_forward_pre_hook(look)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        label_texts(TEXTS[:6], replace(model, threads=3), tokens_per_batch=1)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+        hook.remove()
+    assert not torch.is_inference_mode_enabled()
+    assert len(seen) == 6
+    assert {(threads, inference) for threads, inference, _ in seen} == {(1, True)}
+    assert len({thread for *_, thread in seen}) == 3
 
 
 def test_no_texts_no_rows(model):

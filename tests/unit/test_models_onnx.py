@@ -103,6 +103,17 @@ def test_an_ecgs_bytes_do_not_depend_on_its_batch(tmp_path, batch, shape):
         assert model.predict(batch[row : row + 1]).tobytes() == together[row : row + 1].tobytes()
 
 
+@pytest.mark.parametrize("shape", [("n", 12, 2500), (3, 12, 2500)])
+def test_an_ecgs_bytes_do_not_depend_on_threads(tmp_path, batch, shape):
+    file = graph_file(tmp_path / "rhythm.onnx", shape)
+    by_threads = []
+    for threads in (1, 2, 3, 8):
+        model = load(file, "cpu", settings(batch_size=1, threads=threads))
+        assert model._session.get_session_options().intra_op_num_threads == 1
+        by_threads.append(model.predict(batch).tobytes())
+    assert len(set(by_threads)) == 1
+
+
 def test_no_ecgs_no_rows_and_nan_stays_in_its_row(tmp_path, batch):
     model = load(graph_file(tmp_path / "rhythm.onnx", ("n", 12, 2500)), "cpu", settings())
     assert model.predict(batch[:0]).shape == (0, 3)
@@ -131,9 +142,10 @@ def test_a_graph_of_another_duration_is_refused(tmp_path):
         load(file, "cpu", settings())
 
 
-def test_a_graph_that_fails_says_on_what(tmp_path, batch):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_graph_that_fails_says_on_what(tmp_path, batch, threads):
     file = graph_file(tmp_path / "rhythm.onnx", ("n", "leads", "time"))
-    model = load(file, "cpu", settings(layout="ntl"))
+    model = load(file, "cpu", settings(layout="ntl", threads=threads))
     with pytest.raises(ModelError, match=r"fails on input of shape \(4, 2500, 12\) .*does `layout` say"):
         model.predict(batch)
 

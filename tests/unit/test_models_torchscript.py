@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,18 @@ class Filling(torch.nn.Module):
         if x.size(0) > 2:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return x.mean(dim=-1)[:, :3]
+
+
+class LongSum(torch.nn.Module):
+    """A sum of 240,000 values: PyTorch shares it out between its threads, and other numbers of them round otherwise."""
+
+    def forward(self, x):
+        return x.repeat(1, 8, 1).sum(dim=[1, 2])
+
+
+class IsInference(torch.nn.Module):
+    def forward(self, x):
+        return torch.full((x.size(0),), float(x.is_inference()))
 
 
 class Pair(torch.nn.Module):
@@ -131,15 +144,58 @@ def test_an_ecgs_bytes_depend_neither_on_its_batch_nor_on_its_place_nor_on_the_c
     assert model.predict(batch).tobytes() == together.tobytes()
 
 
-def test_threads_are_those_of_the_settings_only_while_it_runs(saved, batch):
-    before = torch.get_num_threads()
+def test_an_ecgs_bytes_do_not_depend_on_threads(saved, tmp_path, batch):
+    sha256 = save(LongSum(), tmp_path / "sum.pt")
+    by_threads = []
+    for threads in (1, 2, 3, 8):
+        network = load(saved[0], "cpu", settings(saved[1], batch_size=2, threads=threads))
+        long_sum = settings(sha256, outputs=["sum"], batch_size=1, threads=threads, activation="none")
+        sums = load(tmp_path / "sum.pt", "cpu", long_sum).predict(batch)
+        by_threads.append(network.predict(batch).tobytes() + sums.tobytes())
+    assert len(set(by_threads)) == 1
+
+
+def test_probabilities_at_the_end_of_a_block_do_not_depend_on_that(tmp_path, batch):
+    """4 times 14 values are not whole vectors, and torch.sigmoid computes the rest by other instructions."""
+
+    class Samples(torch.nn.Module):
+        def forward(self, x):
+            return x[:, 0, :14].contiguous()
+
+    outputs = [f"sample_{index}" for index in range(14)]
+    sha256 = save(Samples(), tmp_path / "samples.pt")
+    model = load(tmp_path / "samples.pt", "cpu", settings(sha256, outputs=outputs, input_scale=3))
+    signals = np.concatenate([np.roll(batch, shift, axis=2) for shift in range(0, 280, 14)])
+    together = model.predict(signals)
+    for first in (1, 2, 3):
+        assert model.predict(signals[first:]).tobytes() == together[first:].tobytes()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_pytorchs_state_is_as_before(tmp_path, batch, threads):
+    sha256 = save(IsInference(), tmp_path / "mode.pt")
+    of_mode = settings(sha256, outputs=["mode"], threads=threads, activation="none", batch_size=1)
+    model = load(tmp_path / "mode.pt", "cpu", of_mode)
+    before = torch_state()
     torch.set_num_threads(2)
     try:
-        load(saved[0], "cpu", settings(saved[1], threads=1)).predict(batch)
-        assert torch.get_num_threads() == 2
-        assert not torch.is_inference_mode_enabled()
+        assert (model.predict(batch) == 1).all()
+        assert torch_state() == {**before, "threads": 2, "threads_of_a_new_thread": 2}
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before["threads"])
+
+
+def torch_state():
+    with ThreadPoolExecutor(1) as pool:
+        of_a_new_thread = pool.submit(torch.get_num_threads).result()
+    return {
+        "threads": torch.get_num_threads(),
+        "threads_of_a_new_thread": of_a_new_thread,
+        "inference": torch.is_inference_mode_enabled(),
+        "optimised": torch._C._get_graph_executor_optimize(),
+        "tf32": (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32),
+        "deterministic": torch.backends.cudnn.deterministic,
+    }
 
 
 def test_memory_mapped_signals(model, batch, tmp_path):
@@ -169,8 +225,9 @@ def test_another_shape_is_refused(model, shape):
         model.predict(np.zeros(shape, dtype=np.float32))
 
 
-def test_the_number_of_outputs_must_be_right(saved, batch):
-    model = load(saved[0], "cpu", settings(saved[1], outputs=["one", "two"]))
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_number_of_outputs_must_be_right(saved, batch, threads):
+    model = load(saved[0], "cpu", settings(saved[1], outputs=["one", "two"], threads=threads))
     with pytest.raises(ModelError, match=r"returned shape \(4, 3\) for 4 ECGs, expected \(4, 2\); make `outputs`"):
         model.predict(batch)
 
@@ -198,9 +255,10 @@ def test_a_model_of_other_leads_says_so(tmp_path, batch):
         model.predict(batch)
 
 
-def test_out_of_memory_halves_the_batch_and_later_calls_start_there(tmp_path, batch):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_out_of_memory_halves_the_batch_and_later_calls_start_there(tmp_path, batch, threads):
     sha256 = save(Filling(), tmp_path / "filling.pt")
-    model = load(tmp_path / "filling.pt", "cpu", settings(sha256, batch_size=8, activation="none"))
+    model = load(tmp_path / "filling.pt", "cpu", settings(sha256, batch_size=8, activation="none", threads=threads))
     with pytest.warns(UserWarning, match="did not fit") as caught:
         found = model.predict(batch)
     assert [str(entry.message)[-1] for entry in caught] == ["4", "2"]

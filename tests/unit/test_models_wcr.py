@@ -1,5 +1,7 @@
 """The WCR family on small random checkpoints: layer texts, tensors, settings, and independence from the batch."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -152,6 +154,52 @@ def test_an_ecg_does_not_depend_on_its_batch(tmp_path):
         assert model.predict(batch[start:stop]).tobytes() == together[start:stop].tobytes()
     shuffled = np.random.default_rng(1).permutation(9)
     assert model.predict(batch[shuffled]).tobytes() == together[shuffled].tobytes()
+
+
+def test_an_ecgs_bytes_do_not_depend_on_threads(tmp_path):
+    """Nor those of a padded one, of an embedding or of attention."""
+    folder, batch = save(tmp_path / "m"), signals(9)
+    padded = np.zeros((9, 2500), dtype=bool)
+    padded[4, 1500:] = True
+    by_threads = []
+    for threads in (1, 2, 3, 8):
+        model = wcr.load(folder, "cpu", {**OUTPUTS, "batch_size": 2, "threads": threads})
+        results = [model.predict(batch), model.logits(batch, padded), model.embedding(batch), model.attention(batch)]
+        by_threads.append(b"".join(result.tobytes() for result in results))
+    assert len(set(by_threads)) == 1
+
+
+def test_each_block_is_computed_on_one_thread_and_several_at_once(tmp_path):
+    model = wcr.load(save(tmp_path / "m"), "cpu", {**OUTPUTS, "batch_size": 1, "threads": 3})
+    together = threading.Barrier(3)
+    seen = []
+
+    def look(module, inputs):
+        together.wait(timeout=20)
+        seen.append((torch.get_num_threads(), torch.is_inference_mode_enabled(), threading.get_ident()))
+
+    model._network.encoder.register_forward_pre_hook(look)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        model.embedding(signals(6))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert not torch.is_inference_mode_enabled()
+    assert len(seen) == 6
+    assert {(threads, inference) for threads, inference, _ in seen} == {(1, True)}
+    assert len({thread for *_, thread in seen}) == 3
+
+
+def test_the_last_of_many_outputs_do_not_depend_on_the_batch(tmp_path):
+    """77 values are not whole vectors of 16, and torch.sigmoid computes the rest by other instructions."""
+    outputs = {"outputs": [f"output_{index}" for index in range(77)], "batch_size": 2}
+    model = wcr.load(save(tmp_path / "m", num_labels=77), "cpu", outputs)
+    batch = signals(12)
+    together = model.predict(batch)
+    for row in range(12):
+        assert model.predict(batch[row : row + 1]).tobytes() == together[row : row + 1].tobytes()
 
 
 def test_a_signal_that_is_not_finite_is_nan_alone(tmp_path):

@@ -12,8 +12,8 @@ from transformers import AutoTokenizer, BertForSequenceClassification, PreTraine
 from transformers.utils import logging as transformers_logging
 
 from twelvelead.errors import ModelError
-from twelvelead.models.batching import halving_batches
-from twelvelead.models.torch_runtime import exact_inference, torch_device
+from twelvelead.models.batching import halving_batches, in_order
+from twelvelead.models.torch_runtime import block_workers, exact_block, exact_inference, torch_device
 
 N_LABELS = 77
 MAX_TOKENS = 512  # the reference cuts a longer text here, and pads every shorter one to it
@@ -35,7 +35,7 @@ def load_bert(folder: str | Path, device: str, threads: int = 1) -> BertModel:
     """The classifier of a folder as the hub has it: config.json, *.safetensors, tokenizer.json or vocab.txt.
 
     device   cpu, cuda or cuda:N
-    threads  threads on the CPU
+    threads  batches run at once on the CPU, each on one thread
     Nothing is fetched and no pickle is opened. Raises ModelError for a folder with files missing or broken, for
     weights that do not fill the network, a number of labels other than 77, or a vocabulary that is not the model's.
     """
@@ -51,7 +51,7 @@ def label_texts(texts: Sequence[str], model: BertModel, tokens_per_batch: int = 
     """(n, 77) float32 probabilities, a row per text, in the order of config/labels/deepecg77.csv.
 
     Each distinct text runs once, among texts of its length; what is computed depends on the set of texts, not on their
-    order. Padding changes probabilities by rounding alone.
+    order and, on the CPU, not on `threads`. Padding changes probabilities by rounding alone.
 
     tokens_per_batch  texts times tokens of the longest, padding included; a longer text is a batch of its own
     Raises ModelError when a GPU's memory does not hold one text.
@@ -61,13 +61,19 @@ def label_texts(texts: Sequence[str], model: BertModel, tokens_per_batch: int = 
         return np.empty((0, N_LABELS), dtype=np.float32)
     limit = min(MAX_TOKENS, model.classifier.config.max_position_embeddings)
     token_ids = model.tokenizer(distinct, truncation=True, max_length=limit, padding=False)["input_ids"]
+
+    def rows_of_batch(rows: list[int]) -> np.ndarray:
+        block = _padded([token_ids[row] for row in rows], model.tokenizer.pad_token_id)
+        found, _ = halving_batches(
+            lambda tokens: _probabilities(tokens, model), block, len(block), torch.OutOfMemoryError
+        )
+        return found
+
+    batches = list(_batches([len(ids) for ids in token_ids], tokens_per_batch))
+    with exact_inference():
+        found = in_order(rows_of_batch, batches, block_workers(model.device, model.threads))
     probabilities = np.empty((len(distinct), N_LABELS), dtype=np.float32)
-    with exact_inference(model.threads):
-        for rows in _batches([len(ids) for ids in token_ids], tokens_per_batch):
-            block = _padded([token_ids[row] for row in rows], model.tokenizer.pad_token_id)
-            probabilities[rows], _ = halving_batches(
-                lambda tokens: _probabilities(tokens, model), block, len(block), torch.OutOfMemoryError
-            )
+    probabilities[np.concatenate(batches)] = np.concatenate(found)
     position = {text: row for row, text in enumerate(distinct)}
     return probabilities[[position[text] for text in texts]]
 
@@ -92,8 +98,9 @@ def _padded(token_ids: Sequence[Sequence[int]], padding: int) -> np.ndarray:
 
 
 def _probabilities(tokens: np.ndarray, model: BertModel) -> np.ndarray:
-    ids, mask = torch.from_numpy(tokens).to(model.device).unbind(dim=1)
-    return torch.sigmoid(model.classifier(input_ids=ids, attention_mask=mask).logits).cpu().numpy()
+    with exact_block():
+        ids, mask = torch.from_numpy(tokens).to(model.device).unbind(dim=1)
+        return torch.sigmoid(model.classifier(input_ids=ids, attention_mask=mask).logits).cpu().numpy()
 
 
 def _check_files(folder: Path) -> None:

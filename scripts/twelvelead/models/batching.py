@@ -1,34 +1,52 @@
-"""Signals through a model in blocks of one shape, so that an ECG's result does not depend on its batch."""
+"""Signals through a model in blocks of one shape, so that an ECG's result depends on neither batch nor threads."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 
 from twelvelead.errors import ModelError
 
 Run = Callable[[np.ndarray], np.ndarray]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def fixed_batches(run: Run, batch: np.ndarray, batch_size: int) -> np.ndarray:
+def in_order(compute: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
+    """compute's result for each item, in the items' order; at most `workers` are computed at a time.
+
+    Each worker is a thread that ends with the call; a single worker is the caller's own thread. Cores are shared out
+    between items and never within one, whose sums on two threads would not be those on one.
+    Raises the exception of the first item, in their order, that fails; items not begun by then are left.
+    """
+    if workers == 1:
+        return [compute(item) for item in items]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(compute, items))
+
+
+def fixed_batches(run: Run, batch: np.ndarray, batch_size: int, workers: int = 1) -> np.ndarray:
     """run's rows for `batch` (n > 0, ...), which gets blocks of exactly `batch_size`: the last one filled with zeros.
 
+    `workers` blocks are cut from `batch` and run at a time, as by in_order; no more of it is held in memory.
     Kernels sum in an order that depends on the batch's size: a golden DeepECG model gave other last digits for 3 rows
     than for 16, and the same ones wherever the row stood among 16.
     """
-    blocks = []
-    for start in range(0, len(batch), batch_size):
+
+    def rows_of_block(start: int) -> np.ndarray:
         block = batch[start : start + batch_size]
-        if len(block) < batch_size:
-            filling = np.zeros((batch_size - len(block), *batch.shape[1:]), dtype=batch.dtype)
-            blocks.append(run(np.concatenate([block, filling]))[: len(block)])
-        else:
-            blocks.append(run(block))
-    return np.concatenate(blocks)
+        if len(block) == batch_size:
+            return run(block)
+        filling = np.zeros((batch_size - len(block), *batch.shape[1:]), dtype=batch.dtype)
+        return run(np.concatenate([block, filling]))[: len(block)]
+
+    return np.concatenate(in_order(rows_of_block, range(0, len(batch), batch_size), workers))
 
 
 def halving_batches(
-    run: Run, batch: np.ndarray, batch_size: int, out_of_memory: type[Exception]
+    run: Run, batch: np.ndarray, batch_size: int, out_of_memory: type[Exception], workers: int = 1
 ) -> tuple[np.ndarray, int]:
     """(run's rows for `batch` in blocks as fixed_batches makes them, the batch size that fitted into memory).
 
@@ -38,7 +56,7 @@ def halving_batches(
     """
     while True:
         try:
-            return fixed_batches(run, batch, batch_size), batch_size
+            return fixed_batches(run, batch, batch_size, workers), batch_size
         except out_of_memory as error:
             # Only the text is kept: the exception's frames would hold the tensors that have to go.
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

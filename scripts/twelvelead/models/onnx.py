@@ -38,14 +38,17 @@ class OnnxModel:
     def predict(self, batch: np.ndarray) -> np.ndarray:
         """(n, outputs) float32 for (n, 12, 2500) signals as the recipe leaves them, in DeepECG's order of leads.
 
-        An ECG's bytes depend on nothing but batch_size and threads; a batch size that the graph fixes is used instead.
-        A signal with a value that is not finite gets NaN.
+        An ECG's bytes depend on nothing but batch_size, or the batch size that the graph fixes, which is used instead;
+        `threads` blocks run at once. A signal with a value that is not finite gets NaN.
         Raises ModelError for another shape, for a model that fails or returns something else.
         """
         check_signals(batch)
         if len(batch) == 0:
             return np.empty((0, len(self.outputs)), dtype=np.float32)
-        return nan_where_not_finite(lambda signals: fixed_batches(self._run, signals, self._batch_size), batch)
+        return nan_where_not_finite(self._predict, batch)
+
+    def _predict(self, batch: np.ndarray) -> np.ndarray:
+        return fixed_batches(self._run, batch, self._batch_size, self._settings.threads)
 
     def _run(self, block: np.ndarray) -> np.ndarray:
         signals = block.astype(np.float32) * np.float32(self._settings.input_scale)
@@ -79,14 +82,15 @@ def load(path: str | Path, device: str, settings: Mapping) -> OnnxModel:
         )
     file = weights_file(path, ".onnx")
     content, _ = pinned_bytes(file, read.sha256)
-    session = _session(content, file, read.threads)
+    session = _session(content, file)
     _check_input(session, file, layout)
     return OnnxModel(session, file, layout, read)
 
 
-def _session(content: bytes, file: Path, threads: int) -> onnxruntime.InferenceSession:
+def _session(content: bytes, file: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    # One thread a block, as in twelvelead.models.batching: a session may be used by several threads at once.
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     # As for the openecg codec: int8 products must not depend on the processor.

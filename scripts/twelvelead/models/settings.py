@@ -23,7 +23,7 @@ class InferenceSettings:
     input_scale          factor on the signals, from the recipe's units to the model's
     activation           "sigmoid" where the model ends in logits, "none" where in probabilities
     batch_size           ECGs run at once; the last block is filled up to it
-    threads              threads on the CPU
+    threads              blocks run at once on the CPU, each on one thread
     sha256               of the weights file, None where nobody pinned it
     trust_local_weights  run code from a file that nobody pinned
     """

@@ -1,4 +1,4 @@
-"""Where and how precisely PyTorch computes: device, threads, no gradients, no TF32."""
+"""Where and how precisely PyTorch computes: device, one thread a block, no gradients, no TF32."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,20 +22,38 @@ def torch_device(name: str) -> torch.device:
     return device
 
 
-@contextmanager
-def exact_inference(threads: int) -> Iterator[None]:
-    """Inference mode in float32 throughout, repeatable, with `threads` threads on the CPU; the former state comes back.
+def block_workers(device: torch.device, threads: int) -> int:
+    """How many blocks run at once: one a thread on the CPU, and one on a GPU, whose memory then holds but one."""
+    return threads if device.type == "cpu" else 1
 
-    TF32, cuDNN's default, keeps 10 bits of a factor's mantissa.
+
+@contextmanager
+def exact_inference() -> Iterator[None]:
+    """Float32 throughout, repeatable, and one thread an operation, in the whole process; the former state comes back.
+
+    Blocks run within it, each in exact_block. TF32, cuDNN's default, keeps 10 bits of a factor's mantissa.
     """
-    before = torch.get_num_threads()
+    threads = torch.get_num_threads()
     matmul_tf32 = torch.backends.cuda.matmul.allow_tf32
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     torch.backends.cuda.matmul.allow_tf32 = False
     cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
     try:
-        with torch.inference_mode(), cudnn:
+        with cudnn:
             yield
     finally:
         torch.backends.cuda.matmul.allow_tf32 = matmul_tf32
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def exact_block() -> Iterator[None]:
+    """Inference mode on one thread, for a block, in whichever thread computes it: neither is inherited by a new thread.
+
+    PyTorch sets a thread's number when that thread first asks for it, and would do so over one set before; OpenMP's own
+    for a new thread is that of the machine's cores. exact_inference brings the caller's number back.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        yield

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from twelvelead.errors import ModelError
 from twelvelead.models.batching import halving_batches, nan_where_not_finite
 from twelvelead.models.settings import InferenceSettings, check_outputs, check_signals, pinned_bytes, weights_file
-from twelvelead.models.torch_runtime import exact_inference, torch_device
+from twelvelead.models.torch_runtime import block_workers, exact_block, exact_inference, torch_device
 
 OUT_OF_MEMORY = "CUDA out of memory"
 
@@ -31,8 +32,9 @@ class TorchScriptModel:
     def predict(self, batch: np.ndarray) -> np.ndarray:
         """(n, outputs) float32 for (n, 12, 2500) signals as the recipe leaves them, in DeepECG's order of leads.
 
-        On the CPU an ECG's bytes depend on nothing but batch_size and threads. When a GPU's memory does not hold a
-        batch, smaller ones are used from then on. A signal with a value that is not finite gets NaN.
+        On the CPU an ECG's bytes depend on nothing but batch_size, and `threads` blocks run at once. When a GPU's
+        memory does not hold a batch, smaller ones are used from then on. A signal with a value that is not finite gets
+        NaN.
         Raises ModelError for another shape, for a model that fails or returns something else.
         """
         check_signals(batch)
@@ -41,12 +43,20 @@ class TorchScriptModel:
         return nan_where_not_finite(self._predict, batch)
 
     def _predict(self, batch: np.ndarray) -> np.ndarray:
-        # Unoptimised: the optimising executor profiles the first calls, and results may then differ from call to call.
-        with exact_inference(self._settings.threads), torch.jit.optimized_execution(False):
-            rows, self._batch_size = halving_batches(self._run, batch, self._batch_size, torch.OutOfMemoryError)
+        workers = block_workers(self._device, self._settings.threads)
+        with exact_inference():
+            rows, self._batch_size = halving_batches(
+                self._run, batch, self._batch_size, torch.OutOfMemoryError, workers
+            )
         return rows
 
     def _run(self, block: np.ndarray) -> np.ndarray:
+        # Unoptimised: the optimising executor profiles the first calls, and results may then differ from call to call.
+        # Like the rest of a block's state, this is the thread's.
+        with exact_block(), torch.jit.optimized_execution(False):
+            return self._outputs_of(block)
+
+    def _outputs_of(self, block: np.ndarray) -> np.ndarray:
         signals = torch.tensor(block, dtype=torch.float32, device=self._device) * self._settings.input_scale
         try:
             returned = self._module(signals)
@@ -63,10 +73,9 @@ class TorchScriptModel:
                 f"{self._file}: returned a {type(returned).__name__}, expected one tensor; export the model so that it "
                 "returns its outputs alone"
             )
-        probabilities = returned.float()
-        if self._settings.activation == "sigmoid":
-            probabilities = torch.sigmoid(probabilities)
-        return check_outputs(probabilities.cpu().numpy(), len(block), self.outputs, self._file)
+        logits = check_outputs(returned.float().cpu().numpy(), len(block), self.outputs, self._file)
+        # Not torch.sigmoid, whose last digit depends on whether a value stands in a tensor's last, incomplete vector.
+        return expit(logits) if self._settings.activation == "sigmoid" else logits
 
 
 def load(path: str | Path, device: str, settings: Mapping) -> TorchScriptModel:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from twelvelead.errors import ConfigError, ModelError
 from twelvelead.models.batching import halving_batches, nan_where_not_finite
 from twelvelead.models.checkpoint import read_weights
 from twelvelead.models.settings import InferenceSettings, check_signals
-from twelvelead.models.torch_runtime import exact_inference, torch_device
+from twelvelead.models.torch_runtime import block_workers, exact_block, exact_inference, torch_device
 from twelvelead.models.wcr_architecture import N_LEADS, N_SAMPLES, frames, parse_conv_layers
 from twelvelead.models.wcr_network import WcrNetwork, network_of
 
@@ -44,13 +45,14 @@ class WcrModel:
     def predict(self, batch: np.ndarray) -> np.ndarray:
         """(n, outputs) float32 probabilities of (n, 12, 2500) signals as the recipe leaves them.
 
-        On the CPU an ECG's bytes depend on nothing but batch_size and threads. A signal with a value that is not finite
-        gets NaN. Raises ModelError for another shape.
+        On the CPU an ECG's bytes depend on nothing but batch_size, and `threads` blocks run at once. A signal with a
+        value that is not finite gets NaN. Raises ModelError for another shape.
         """
         check_signals(batch)
         if len(batch) == 0:
             return np.empty((0, len(self.outputs)), dtype=np.float32)
-        return nan_where_not_finite(lambda finite: _sigmoid(self.logits(finite)), batch)
+        # Not torch.sigmoid, whose last digit depends on whether a value stands in a tensor's last, incomplete vector.
+        return nan_where_not_finite(lambda finite: expit(self.logits(finite)), batch)
 
     def logits(self, batch: np.ndarray, padding_mask: np.ndarray | None = None) -> np.ndarray:
         """(n, outputs) float32 logits; padding_mask (n, 2500) or (n, 12, 2500), True where a sample is padding.
@@ -73,18 +75,23 @@ class WcrModel:
 
         def run(rows: np.ndarray) -> np.ndarray:
             # A batch from a shard is mapped from its file; torch wants memory that it may write to.
-            signals = torch.tensor(batch[rows], dtype=self._precision, device=self._device)
-            mask = None if padded is None else torch.tensor(padded[rows], device=self._device)
-            return compute(signals, mask).float().cpu().numpy()
+            with exact_block():
+                signals = torch.tensor(batch[rows], dtype=self._precision, device=self._device)
+                mask = None if padded is None else torch.tensor(padded[rows], device=self._device)
+                return compute(signals, mask).float().cpu().numpy()
 
-        # Rows by number: the last block is filled with row 0, whose copies are dropped. An empty batch runs it, too,
-        # for the shape of its rows.
-        with exact_inference(self._settings.threads):
-            if len(batch) == 0:
+        if len(batch) == 0:
+            with exact_inference(), exact_block():
                 shape = compute(torch.zeros(1, N_LEADS, N_SAMPLES, dtype=self._precision, device=self._device)).shape
-                return np.empty((0, *shape[1:]), dtype=np.float32)
+            return np.empty((0, *shape[1:]), dtype=np.float32)
+        # Rows by number: the last block is filled with row 0, whose copies are dropped.
+        with exact_inference():
             rows, self._batch_size = halving_batches(
-                run, np.arange(len(batch)), self._batch_size, torch.OutOfMemoryError
+                run,
+                np.arange(len(batch)),
+                self._batch_size,
+                torch.OutOfMemoryError,
+                block_workers(self._device, self._settings.threads),
             )
         return rows
 
@@ -151,7 +158,3 @@ def _output_order(path: str | Path, order: object, outputs: tuple[str, ...], n_l
             f"whole numbers of 0 to {n_labels - 1}, one for each of `outputs`"
         )
     return list(order)
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return torch.sigmoid(torch.from_numpy(np.ascontiguousarray(logits))).numpy()
