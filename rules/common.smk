@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(str(workflow.current_basedir)).parent
@@ -65,7 +66,15 @@ def plan_of(batch):
     made = json.loads(os.environ.get("TWELVELEAD_PLANS", "{}"))
     if workflow.is_main_process:
         settings = SETTINGS["batches"][batch]
-        index = make_plan(batch, settings, REGISTRY.tasks, SETTINGS["tasks"], SETTINGS["shard_size"], folder)
+        index = make_plan(
+            batch,
+            settings,
+            REGISTRY.tasks,
+            SETTINGS["tasks"],
+            SETTINGS["shard_size"],
+            folder,
+            SETTINGS["evaluation"]["subgroups"],
+        )
         os.environ["TWELVELEAD_PLANS"] = json.dumps(made | {batch: str(index)})
     else:
         index = made.get(batch) or newest_index(folder)
@@ -133,12 +142,24 @@ def targets_of_analysis():
     for batch in batches():
         for task, model in runs(batch):
             targets += [results(f"{batch}/{task}/{model}/{file}") for file in files_of_run(batch, task)]
+        targets += [results(f"{batch}/{task}/comparison.json") for task in compared_tasks(batch)]
     return targets
 
 
-def files_of_run(batch, task):
-    """Metrics need truth and more than one ECG; without, there are predictions alone."""
+def is_scored(batch, task):
+    """Metrics need truth and more than one ECG."""
     counts = PLANS[batch].tasks[task]
     from_files = SETTINGS["statements_from_files"] and REGISTRY.tasks[task]["kind"] == "patterns"
-    scored = (counts["files"] if from_files else counts["truths"]) > 1
-    return ["probabilities.csv"] + (["metrics.json", "metrics.csv"] if scored else [])
+    return (counts["files"] if from_files else counts["truths"]) > 1
+
+
+def compared_tasks(batch):
+    """Tasks that several models answer."""
+    models_of = Counter(task for task, _ in runs(batch))
+    return [task for task in PLANS[batch].tasks if models_of[task] > 1 and is_scored(batch, task)]
+
+
+def files_of_run(batch, task):
+    """Without truth there are predictions alone."""
+    judged = ["metrics.json", "metrics.csv", "evaluation.json"] if is_scored(batch, task) else []
+    return ["probabilities.csv", *judged]

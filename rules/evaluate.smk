@@ -46,25 +46,82 @@ rule assemble:
         "../scripts/assemble.py"
 
 
+def evaluation_settings(task):
+    chosen = {key: SETTINGS["evaluation"][key] for key in ("replicates", "slope_replicates", "seed", "least_positives")}
+    return chosen | {"threshold_probabilities": REGISTRY.tasks[task]["threshold_probabilities"]}
+
+
+def given_thresholds(wildcards):
+    return SETTINGS["evaluation"]["thresholds"].get(wildcards.task, [])
+
+
+def thresholds_of(model):
+    """The entry of published thresholds with its table's path, and the preprocessing they may not fit."""
+    entry = REGISTRY.models[model].get("thresholds")
+    return entry and entry | {"table": str(ROOT / entry["table"])}
+
+
 rule evaluate:
     input:
         scored=work("{batch}/scored/{task}/{model}.parquet"),
+        cells=lambda wildcards: PLANS[wildcards.batch].cells,
+        weights=work("models/{model}/weights.json"),
+        thresholds=given_thresholds,
         patterns=str(ROOT / "config/labels/deepecg77.csv"),
         categories=str(ROOT / "config/labels/deepecg_categories.csv"),
     output:
         json=results("{batch}/{task}/{model}/metrics.json"),
         csv=results("{batch}/{task}/{model}/metrics.csv"),
+        evaluation=results("{batch}/{task}/{model}/evaluation.json"),
     log:
         logs("evaluate/{task}/{model}"),
     benchmark:
         benchmarks("evaluate/{task}/{model}")
+    threads: 2
     resources:
         mem_mb=4000,
         runtime=60,
     params:
         kind=lambda wildcards: REGISTRY.tasks[wildcards.task]["kind"],
+        settings=lambda wildcards: evaluation_settings(wildcards.task),
+        published=lambda wildcards: thresholds_of(wildcards.model),
+        scale=PREPROCESSING["scale"],
+        criterion=SETTINGS["evaluation"]["threshold_criterion"],
         version=VERSION,
     message:
         "{wildcards.batch}: metrics of {wildcards.model} for {wildcards.task}"
     script:
         "../scripts/evaluate.py"
+
+
+rule compare:
+    input:
+        scored=lambda wildcards: [
+            work(f"{wildcards.batch}/scored/{wildcards.task}/{model}.parquet")
+            for task, model in runs(wildcards.batch)
+            if task == wildcards.task
+        ],
+        cells=lambda wildcards: PLANS[wildcards.batch].cells,
+        thresholds=given_thresholds,
+    output:
+        comparison=results("{batch}/{task}/comparison.json"),
+    log:
+        logs("compare/{task}"),
+    benchmark:
+        benchmarks("compare/{task}")
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: evaluation_settings(wildcards.task),
+        published=lambda wildcards: {
+            model: thresholds_of(model) for task, model in runs(wildcards.batch) if task == wildcards.task
+        },
+        scale=PREPROCESSING["scale"],
+        criterion=SETTINGS["evaluation"]["threshold_criterion"],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: compare the models of {wildcards.task}"
+    script:
+        "../scripts/compare.py"

@@ -1,14 +1,40 @@
-"""Computes DeepECG's metrics of one model on one task."""
+"""Judges one model on one task: DeepECG's metrics, and the evaluation beyond them."""
+
+import json
 
 from twelvelead.job import logged
 
 with logged(snakemake):
     import pandas as pd
 
+    from twelvelead.atomic import write_text
+    from twelvelead.evaluation.evaluation import EvaluationSettings, evaluate
     from twelvelead.evaluation.tables import write_metrics_csv, write_metrics_json
-    from twelvelead.scoring import metrics_of
+    from twelvelead.models.weights import read_record
+    from twelvelead.scoring import (
+        groups_of_rows,
+        is_transported,
+        metrics_of,
+        read_categories,
+        scores_of,
+        threshold_sets,
+        with_patients_and_groups,
+    )
 
-    scored = pd.read_parquet(snakemake.input.scored)
-    metrics = metrics_of(scored, snakemake.params.kind, snakemake.input.patterns, snakemake.input.categories)
+    inputs, parameters, task = snakemake.input, snakemake.params, snakemake.wildcards.task
+    scored = pd.read_parquet(inputs.scored)
+    metrics = metrics_of(scored, parameters.kind, inputs.patterns, inputs.categories)
     write_metrics_json(metrics, snakemake.output.json)
     write_metrics_csv(metrics, snakemake.output.csv)
+
+    rows = with_patients_and_groups(scored, pd.read_parquet(inputs.cells), task)
+    scores = scores_of(rows)
+    transported = is_transported(parameters.published, read_record(inputs.weights)["commit"], parameters.scale)
+    given = inputs.thresholds or None
+    sets = threshold_sets(scores.labels, task, parameters.published, transported, given, parameters.criterion)
+    categories = {} if parameters.kind == "binary" else read_categories(inputs.patterns, inputs.categories)
+    settings = EvaluationSettings(**parameters.settings, workers=snakemake.threads)
+    found = evaluate(scores, sets, categories, groups_of_rows(rows), settings)
+    found["undefined_metrics"] = metrics.reasons  # why a value of metrics.json is null
+    found = {"task": task, "model": snakemake.wildcards.model, "kind": parameters.kind} | found
+    write_text(snakemake.output.evaluation, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -1,7 +1,10 @@
 """The command `twelvelead`: small tools beside the workflow."""
 
 import argparse
+import json
+import os
 import sys
+from pathlib import Path
 
 from twelvelead import __version__
 from twelvelead.errors import TwelveleadError
@@ -21,23 +24,60 @@ def main(arguments: list[str] | None = None) -> int:
     )
     table.add_argument("folder", metavar="FOLDER", help="folder of ECG files, searched with its sub-folders")
     table.add_argument("-o", "--output", metavar="T.csv", required=True, help="table to write")
+    judge = commands.add_parser(
+        "evaluate",
+        help="judge predictions from two files",
+        description="Metrics with intervals of PREDICTED against TRUTH: .npy arrays (n, labels), or CSV files.",
+    )
+    judge.add_argument("truth", metavar="TRUTH", help="1, 0, or nothing where unknown")
+    judge.add_argument("predicted", metavar="PREDICTED", help="probabilities")
+    judge.add_argument("--json", action="store_true", help="everything, as JSON")
+    judge.add_argument("--replicates", type=int, default=1000, help="of the bootstrap (default 1000)")
+    thresholds = commands.add_parser(
+        "thresholds",
+        help="find thresholds on a probabilities.csv",
+        description="Per pattern the thresholds that are best by Youden's J and by F1 on these very ECGs, binarised "
+        "tables, and with several models a table that joins them. The thresholds file fits evaluation.thresholds.",
+    )
+    thresholds.add_argument("probabilities", metavar="PROBABILITIES", nargs="+", help="probabilities.csv of a model")
+    thresholds.add_argument("-o", "--output", metavar="FOLDER", required=True, help="folder to write into")
     chosen = parser.parse_args(arguments)
+    run = {"table": _table, "evaluate": _evaluate, "thresholds": _thresholds}[chosen.command]
     try:
-        return _table(chosen.folder, chosen.output)
+        return run(chosen)
     except TwelveleadError as error:
         print(f"twelvelead {chosen.command}: {error}", file=sys.stderr)
         return 1
 
 
-def _table(folder: str, output: str) -> int:
+def _table(chosen: argparse.Namespace) -> int:
     from twelvelead.folder_table import table_of_folder
 
-    counts = table_of_folder(folder, output)
-    print(f"{output}: {counts.ecgs} ECGs, {counts.with_statements} of them with machine statements")
+    counts = table_of_folder(chosen.folder, chosen.output)
+    print(f"{chosen.output}: {counts.ecgs} ECGs, {counts.with_statements} of them with machine statements")
     for left_out in counts.skipped[:SHOWN_LEFT_OUT]:
         print(f"left out: {left_out}")
     if len(counts.skipped) > SHOWN_LEFT_OUT:
         print(f"left out: {len(counts.skipped) - SHOWN_LEFT_OUT} more files")
+    return 0
+
+
+def _evaluate(chosen: argparse.Namespace) -> int:
+    from twelvelead.evaluation.evaluation import EvaluationSettings, evaluate
+    from twelvelead.evaluation.matrices import as_table, read_scores
+
+    scores = read_scores(chosen.truth, chosen.predicted)
+    settings = EvaluationSettings(replicates=chosen.replicates, least_positives=1, workers=os.cpu_count() or 1)
+    found = evaluate(scores, [], {}, {}, settings)
+    print(json.dumps(found, indent=1, allow_nan=False) if chosen.json else "\n".join(as_table(found)))
+    return 0
+
+
+def _thresholds(chosen: argparse.Namespace) -> int:
+    from twelvelead.evaluation.threshold_command import write_thresholds
+
+    for path in write_thresholds(chosen.probabilities, Path(chosen.output)):
+        print(path)
     return 0
 
 

@@ -72,6 +72,7 @@ def make_plan(
     wanted_tasks: str | list[str],
     shard_size: int | str,
     folder: Path,
+    subgroups: Sequence[Mapping] = (),
 ) -> Path:
     """Reads the batch's table, looks at its files and writes the plan below `folder`; returns the index's path.
 
@@ -83,7 +84,7 @@ def make_plan(
     if not signals.is_dir():
         raise TableError(f"batch {batch}: the signal folder {signals} does not exist; check `signals`")
     names = tasks_of(table, tasks, wanted_tasks, table_path)
-    cells = cells_of(table, tasks, names, settings.get("patient_column"))
+    cells = cells_of(table, tasks, names, settings.get("patient_column"), subgroups)
     if cells.empty:
         columns = ", ".join(f"`{tasks[name]['file_column']}`" for name in names)
         raise TableError(f"{table_path}: no row names an ECG file; fill {columns}")

@@ -16,7 +16,7 @@ LEXICON = "lexicon"
 # The labelers that `labeler: auto` takes, and `bert` stands for: the first one at hand. DeepECG uses the first.
 BERT_LABELERS = ("Bert_diagnosis2classification_En_Fr", "Bert_diagnosis2classification")
 PATTERNS = "config/labels/deepecg77.csv"
-COMMON_KEYS = ("title", "family", "source", "sha256", "settings", "licence")
+COMMON_KEYS = ("title", "family", "source", "sha256", "settings", "thresholds", "licence")
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,8 @@ def _name_from(folder: Path, entry: dict) -> None:
     for key in ("mapping", "labels"):
         if isinstance(entry.get(key), str):
             entry[key] = str(folder / entry[key])
+    if "thresholds" in entry:
+        entry["thresholds"]["table"] = str(folder / entry["thresholds"]["table"])
     if "path" in entry.get("source", {}):
         entry["source"]["path"] = str(folder / entry["source"]["path"])
 

@@ -5,7 +5,8 @@ import posixpath
 import re
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ FIRST_ROW = 2  # row 1 of a spreadsheet is the header
 
 WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
+GROUP = "group/"
 CELL_COLUMNS = ("row", "task", "file", "path", "truth", "truth_status", "status", "message", "patient")
 
 
@@ -132,7 +134,11 @@ def _shares_file_column(truth: str, tasks: Mapping[str, Mapping], columns: set[s
 
 
 def cells_of(
-    table: pd.DataFrame, tasks: Mapping[str, Mapping], names: list[str], patient_column: str | None
+    table: pd.DataFrame,
+    tasks: Mapping[str, Mapping],
+    names: list[str],
+    patient_column: str | None,
+    subgroups: Sequence[Mapping] = (),
 ) -> pd.DataFrame:
     """One row per table cell that names a file, with the columns CELL_COLUMNS.
 
@@ -142,19 +148,45 @@ def cells_of(
     truth_status  ok, missing, conflicting (the same file with two truths) or invalid (an outcome that is not 0 or 1)
     status        "" until the file is looked at; refused and duplicate are decided here
     patient       a number that tells patients apart, -1 where unknown; never the table's own value
-    Raises TableError when `patient_column` is not in the table.
+    group/<column> for each of `subgroups` (column, and cut_points for bands of numbers): the row's group, "" if unknown
+    Raises TableError when `patient_column` or a column of `subgroups` is not in the table.
     """
     patient = _patient_codes(table, patient_column)
     parts = [_cells_of_task(table, name, tasks[name], patient) for name in names]
-    return pd.concat(parts, ignore_index=True)
+    cells = pd.concat(parts, ignore_index=True)
+    for subgroup in subgroups:
+        column = subgroup["column"]
+        groups = groups_of(_column(table, column, "evaluation.subgroups"), subgroup.get("cut_points"))
+        cells[f"{GROUP}{column}"] = groups.to_numpy()[cells["row"] - FIRST_ROW]
+    return cells
+
+
+def groups_of(values: pd.Series, cut_points: Sequence[float] | None) -> pd.Series:
+    """The group of each cell: its text, or the band of numbers it lies in; "" where it is empty or no number."""
+    text = values.str.strip()
+    if cut_points is None:
+        return text
+    cuts = sorted(cut_points)
+    names = [
+        f"below {cuts[0]:g}",
+        *(f"{low:g} to below {high:g}" for low, high in pairwise(cuts)),
+        f"{cuts[-1]:g} and above",
+    ]
+    number = pd.to_numeric(text, errors="coerce").to_numpy(float)
+    bands = np.array(names, dtype=object)[np.searchsorted(cuts, np.nan_to_num(number), side="right")]
+    return pd.Series(np.where(np.isfinite(number), bands, ""), index=values.index)
+
+
+def _column(table: pd.DataFrame, column: str, key: str) -> pd.Series:
+    if column not in table.columns:
+        raise TableError(f"the table has no column `{column}` ({key}){did_you_mean(column, table.columns)}")
+    return table[column]
 
 
 def _patient_codes(table: pd.DataFrame, column: str | None) -> np.ndarray:
     if column is None:
         return np.full(len(table), -1)
-    if column not in table.columns:
-        raise TableError(f"the table has no column `{column}` (patient_column){did_you_mean(column, table.columns)}")
-    values = table[column].str.strip()
+    values = _column(table, column, "patient_column").str.strip()
     codes = pd.factorize(values, sort=True)[0]
     return np.where(values == "", -1, codes)
 

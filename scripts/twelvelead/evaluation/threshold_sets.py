@@ -1,0 +1,44 @@
+"""Thresholds fixed beforehand: those that were published for a model, and those that the user gives."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from twelvelead.evaluation.evaluation import ThresholdSet
+from twelvelead.evaluation.operating_points import NOT_PUBLISHED, published_points
+from twelvelead.evaluation.threshold_tables import read_threshold_file
+from twelvelead.labels.patterns import read_rows
+
+TRANSPORTED = (
+    "transported: published for this model, but whether for this revision, recipe and scale of signals is not known"
+)
+SAME_MODEL = "published for this very revision, recipe and scale of signals"
+
+
+def published_sets(
+    table: str, columns: Sequence[str], labels: Sequence[str], key_of_label: Mapping[str, str], transported: bool
+) -> list[ThresholdSet]:
+    """One set per column of a table whose first column, or column `pattern`, names what its thresholds are for.
+
+    key_of_label  label -> its name in the table, where that is another one
+    A value at the rounding floor of the table is no operating point; see operating_points.ROUNDING_FLOOR.
+    """
+    rows = [row for _, row in read_rows(table, tuple(columns))]
+    name = "pattern" if rows and "pattern" in rows[0] else next(iter(rows[0]), "")
+    given = {row[name]: row for row in rows}
+    sets = []
+    for column in columns:
+        cells = [given.get(key_of_label.get(label, label), {}).get(column, "") for label in labels]
+        values = np.array([float(cell) if cell else np.nan for cell in cells])
+        points = published_points(labels, {column: values})
+        usable = np.array([point.threshold if point.usable else np.nan for point in points], dtype=np.float64)
+        reasons = tuple(point.reason or ("" if point.usable else NOT_PUBLISHED) for point in points)
+        note = TRANSPORTED if transported else SAME_MODEL
+        sets.append(ThresholdSet(column.removesuffix("_threshold"), "published", usable, reasons, note))
+    return sets
+
+
+def given_set(path: str, criterion: str, labels: Sequence[str]) -> ThresholdSet:
+    """The thresholds of a file as `twelvelead thresholds` writes it. Raises ConfigError that names the row."""
+    values, reasons = read_threshold_file(path, criterion, None).of(labels)
+    return ThresholdSet("given", "given", np.asarray(values, dtype=np.float64), tuple(reasons), "given beforehand")
