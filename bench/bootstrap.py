@@ -37,7 +37,7 @@ def measure(rows: int = 100_000, labels: int = 77, replicates: int = 1000, worke
         "seconds": round(ours_s, 1),
         "scikit_learn_loop_s": round(loop_s),
         "ratio": round(loop_s / ours_s),
-        "largest_difference": largest,
+        "largest_difference": float(largest),
     }
 
 

@@ -1,6 +1,8 @@
-"""The benchmark: `make bench`. Prints a table and writes bench/results.json; it asserts nothing.
+"""The benchmark: `make bench`. Prints tables and writes bench/results.json; it asserts nothing.
 
-Whole runs of the real Snakemake, its start included, on recordings made here; peak memory is of the largest process.
+Preprocessing: whole runs of the real Snakemake, its start included, on recordings made here; peak memory is of the
+largest process. Models: see bench/models.py; the bootstrap: bench/bootstrap.py. A part that is not run keeps its
+results in the file.
 """
 
 import argparse
@@ -16,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+import bootstrap
+import models
 from cohort import write_muse_cohort
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,29 +65,47 @@ def run(folder: Path, table: Path, *targets: str, cores: int) -> dict:
     return {"wall_s": round(wall_s, 1), "cpu_s": round(cpu_s, 1), "peak_mb": round(peak[0])}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[300, 3000, 30000], help="numbers of files")
-    parser.add_argument("--repeats", type=int, default=3, help="runs per size; the median is shown")
-    parser.add_argument("--cores", type=int, default=2)
-    chosen = parser.parse_args()
+def preprocessing(sizes: list[int], repeats: int, cores: int) -> list[dict]:
+    """The median run of each number of files, and the same command again."""
     results = []
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as scratch:
-        for size in chosen.sizes:
+        for size in sizes:
             cohort = Path(scratch) / f"cohort_{size}"
             table = write_muse_cohort(cohort, min(size, 3000), size)
-            repeats = chosen.repeats if size <= 3000 else 1
+            of_size = repeats if size <= 3000 else 1
             runs = []
-            for _ in range(repeats):
+            for _ in range(of_size):
                 shutil.rmtree(cohort / "work", ignore_errors=True)
                 shutil.rmtree(cohort / "results", ignore_errors=True)
-                runs.append(run(cohort, table, "preprocessing", cores=chosen.cores))
+                runs.append(run(cohort, table, "preprocessing", cores=cores))
             median = sorted(runs, key=lambda one: one["wall_s"])[len(runs) // 2]
-            again = run(cohort, table, "preprocessing", cores=chosen.cores)
+            again = run(cohort, table, "preprocessing", cores=cores)
             results.append({"files": size, "preprocessing": median, "no-op": again})
             print(f"{size:>7} files: preprocessing {median}, run again {again}", flush=True)
             shutil.rmtree(cohort)
-    (ROOT / "bench/results.json").write_text(json.dumps(results, indent=1) + "\n")
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=["preprocessing", "models", "bootstrap"], help="run this part alone")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[300, 3000, 30000], help="numbers of files")
+    parser.add_argument("--repeats", type=int, default=3, help="runs per size; the median is shown")
+    parser.add_argument("--cores", type=int, default=2, help="of preprocessing; models take 2")
+    chosen = parser.parse_args()
+    file = ROOT / "bench/results.json"
+    results = json.loads(file.read_text()) if file.is_file() else {}
+    if isinstance(results, list):  # written before models were measured
+        results = {"preprocessing": results}
+    if chosen.only in (None, "preprocessing"):
+        results["preprocessing"] = preprocessing(chosen.sizes, chosen.repeats, chosen.cores)
+    if chosen.only in (None, "models"):
+        results["models"] = models.measure()
+        print(models.table(results["models"]), flush=True)
+    if chosen.only in (None, "bootstrap"):
+        results["bootstrap"] = bootstrap.measure()
+        print(results["bootstrap"], flush=True)
+    file.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
