@@ -1,0 +1,101 @@
+"""Family ecgfm on a small random checkpoint: what it adds to family wcr."""
+
+import numpy as np
+import pytest
+import torch
+
+from twelvelead.errors import ConfigError, ModelError
+from twelvelead.models import ecgfm, wcr
+from twelvelead.models.wcr_architecture import architecture
+from twelvelead.models.wcr_network import POSITION_CONV, WEIGHT_NORM, expected_shapes
+
+CONFIG = {
+    "encoder_layers": 2,
+    "encoder_embed_dim": 16,
+    "encoder_ffn_embed_dim": 16,
+    "encoder_attention_heads": 2,
+    "layer_norm_first": False,
+    "conv_feature_layers": "[(8, 2, 2)] * 4",
+    "conv_bias": False,
+    "conv_pos": 8,
+    "conv_pos_groups": 4,
+    "num_labels": 3,
+    "saliency": False,
+}
+OUTPUTS = ["AF", "CRBBB|RBBB", "PVC|VPB"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    generator = torch.Generator().manual_seed(0)
+    shapes = expected_shapes(architecture(CONFIG), tuple(POSITION_CONV + name for name in WEIGHT_NORM[0]))
+    tensors = {name: torch.randn(shape, generator=generator) * 0.3 for name, shape in shapes.items()}
+    path = tmp_path_factory.mktemp("ecgfm") / "physionet_finetuned.pt"
+    torch.save({"cfg": {"model": CONFIG}, "model": tensors}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    return ecgfm.load(checkpoint, "cpu", {"outputs": OUTPUTS})
+
+
+def windows(n, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, 12, 2500), dtype=np.float32)
+
+
+def test_outputs_are_those_of_the_same_network_in_family_wcr(checkpoint, model):
+    same = wcr.load(checkpoint, "cpu", {"outputs": OUTPUTS})
+    batch = windows(5)
+    assert model.outputs == tuple(OUTPUTS)
+    assert model.predict(batch).tobytes() == same.predict(batch).tobytes()
+    assert model.logits(batch).tobytes() == same.logits(batch).tobytes()
+    assert model.embedding(batch).tobytes() == same.embedding(batch).tobytes()
+
+
+def test_probabilities_of_logits_are_what_predict_gives_nan_included(model):
+    batch = windows(6)
+    batch[1, 3, 700] = np.nan
+    batch[4] = np.inf
+    found = ecgfm.probabilities(model.logits(batch))
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, model.predict(batch))
+    np.testing.assert_array_equal(np.isnan(found).all(axis=1), [False, True, False, False, True, False])
+    assert np.isfinite(found[[0, 2, 3, 5]]).all()
+
+
+def test_saliency_is_the_maximum_over_keys_in_the_last_layer(checkpoint, model):
+    batch = windows(3)
+    attention = wcr.load(checkpoint, "cpu", {"outputs": OUTPUTS}).attention(batch)
+    saliency = model.saliency(batch)
+    assert saliency.shape == (3, 156)
+    for window, of_window in enumerate(saliency):
+        for query in (0, 77, 155):
+            assert of_window[query] == max(attention[window, -1, query, key] for key in range(156))
+    np.testing.assert_allclose(attention.sum(axis=-1), 1, rtol=1e-5)  # the last axis is the keys'
+
+
+def test_blocks_of_saliency_change_nothing(model, monkeypatch):
+    batch = windows(9)
+    whole = model.saliency(batch)
+    monkeypatch.setattr(ecgfm, "WINDOWS_PER_BLOCK", 4)
+    assert model.saliency(batch).tobytes() == whole.tobytes()
+
+
+def test_an_empty_batch_has_shapes(model):
+    empty = windows(0)
+    shapes = [method(empty).shape for method in (model.predict, model.logits, model.embedding, model.saliency)]
+    assert shapes == [(0, 3), (0, 3), (0, 16), (0, 156)]
+
+
+@pytest.mark.parametrize("method", ["predict", "logits", "embedding", "saliency"])
+def test_another_recipes_tensor_is_refused(model, method):
+    with pytest.raises(ModelError, match=r"shape \(2, 4, 5000\), expected \(n, 12, 2500\); prepare it with recipe ecg"):
+        getattr(model, method)(np.zeros((2, 4, 5000), dtype=np.float32))
+
+
+def test_labels_that_are_not_the_networks_are_refused(checkpoint):
+    with pytest.raises(ModelError, match="the network has 3 outputs, expected 2"):
+        ecgfm.load(checkpoint, "cpu", {"outputs": OUTPUTS[:2]})
+    with pytest.raises(ConfigError, match="outputs"):
+        ecgfm.load(checkpoint, "cpu", {})
