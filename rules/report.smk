@@ -22,8 +22,49 @@ def models_used(batch):
     return used + ([REGISTRY.labeler] if texts and REGISTRY.labeler != LEXICON else [])
 
 
+def of_scored_runs(pattern):
+    """`pattern` for every task and model of the batch that has truth to compare with."""
+    return lambda wildcards: [
+        results(f"{wildcards.batch}/{task}/{model}/{pattern}")
+        for task, model in runs(wildcards.batch)
+        if is_scored(wildcards.batch, task)
+    ]
+
+
 def weights_used(wildcards):
     return [work(f"models/{model}/weights.json") for model in models_used(wildcards.batch)]
+
+
+rule figures:
+    input:
+        evaluation=results("{batch}/{task}/{model}/evaluation.json"),
+        scored=work("{batch}/scored/{task}/{model}.parquet"),
+        patterns=str(ROOT / "config/labels/deepecg77.csv"),
+        categories=str(ROOT / "config/labels/deepecg_categories.csv"),
+    output:
+        figures=report(
+            directory(results("{batch}/{task}/{model}/figures")),
+            patterns=["{label}/{figure}.svg"],
+            caption="captions/figure.rst",
+            category="{task}",
+            subcategory="{model}",
+            labels={"batch": "{batch}", "label": "{label}", "figure": "{figure}"},
+        ),
+    log:
+        logs("figures/{task}/{model}"),
+    benchmark:
+        benchmarks("figures/{task}/{model}")
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        task=lambda wildcards: REGISTRY.tasks[wildcards.task],
+        labels=SETTINGS["report"]["labels"],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: figures of {wildcards.model} for {wildcards.task}"
+    script:
+        "../scripts/figures.py"
 
 
 rule report:
@@ -33,6 +74,12 @@ rule report:
         calibration=calibration_of,
         scored=of_runs("scored/{task}/{model}.parquet"),
         qualities=of_runs("scored/{task}/{model}.json"),
+        evaluations=of_scored_runs("evaluation.json"),
+        metrics=of_scored_runs("metrics.json"),
+        figures=of_scored_runs("figures"),
+        comparisons=lambda wildcards: [
+            results(f"{wildcards.batch}/{task}/comparison.json") for task in compared_tasks(wildcards.batch)
+        ],
         labels=lambda wildcards: [
             work(f"{wildcards.batch}/labels/{task}/summary.json")
             for task in PLANS[wildcards.batch].tasks
@@ -42,7 +89,12 @@ rule report:
         patterns=str(ROOT / "config/labels/deepecg77.csv"),
         categories=str(ROOT / "config/labels/deepecg_categories.csv"),
     output:
-        page=report(results("{batch}/report.html"), category="Report", labels={"batch": "{batch}"}),
+        page=report(
+            results("{batch}/report.html"),
+            caption="captions/page.rst",
+            category="Report",
+            labels={"batch": "{batch}"},
+        ),
     log:
         logs("report"),
     benchmark:

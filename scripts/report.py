@@ -22,11 +22,18 @@ with logged(snakemake) as log:
     def task_and_model(path):
         return tuple(Path(path).with_suffix("").parts[-2:])
 
+    def by_run(paths):
+        """(task, model) -> the JSON file that lies in the run's folder."""
+        return {Path(path).parent.parts[-2:]: read_json(path) for path in paths}
+
     found = BatchResults(
         batch=snakemake.wildcards.batch,
         recordings=pd.read_csv(inputs.recordings, keep_default_na=False, dtype={"row": int} | TEXT),
         records=list(inputs.records),
         scored={task_and_model(path): pd.read_parquet(path) for path in inputs.scored},
+        evaluations=by_run(inputs.evaluations),
+        metrics=by_run(inputs.metrics),
+        comparisons={Path(path).parent.name: read_json(path) for path in inputs.comparisons},
         qualities={task_and_model(path): read_json(path) for path in inputs.qualities},
         labels={Path(path).parent.name: read_json(path) for path in inputs.labels},
         tasks=parameters.batch["tasks"],
@@ -34,7 +41,8 @@ with logged(snakemake) as log:
         models=parameters.models,
         weights={Path(path).parent.name: read_json(path) for path in inputs.weights},
         calibration=read_json(inputs.calibration) if inputs.calibration else None,
+        figures=["/".join(Path(path).parts[-3:]) + "/" for path in inputs.figures],
     )
     page = render_page(page_content(found, parameters.settings, inputs.patterns, inputs.categories))
     write_text(snakemake.output.page, page)
-    log.info("%d kB", len(page) // 1000)
+    log.info("%d kB", len(page.encode("utf-8")) // 1000)

@@ -147,6 +147,8 @@ class TestSubgroups:
         assert found["suppressed_groups"] == 2
 
     def test_a_label_with_few_positives_in_a_group_is_suppressed_there(self):
-        found = evaluate(scores(60), [], {}, self.groups({"F": 12, "M": 48}), SETTINGS)["subgroups"]["sex"]
-        assert list(found["groups"]["F"]["labels"]["common"]) == ["suppressed"]
-        assert "auroc" in found["groups"]["M"]["labels"]["common"]
+        sizes = {"A": 12, "B": 100, "C": 130, "D": 158}
+        found = evaluate(scores(), [], {}, self.groups(sizes), SETTINGS)["subgroups"]["sex"]
+        shown = ["auroc" in found["groups"][group]["labels"]["common"] for group in "ABCD"]
+        assert shown == [False, False, True, True]  # B too: A's counts would be left over
+        assert list(found["groups"]["A"]["labels"]["common"]) == ["suppressed"]

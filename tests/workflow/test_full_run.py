@@ -109,6 +109,8 @@ def test_identity_is_nowhere(finished, cohort):
     secrets = [patient.encode() for patient in patients if len(patient) > 3] + [b"<PatientID>", b"PatientName"]
     assert len(secrets) > 10
     for name, content in tree(finished.folder / "results").items() | tree(finished.folder / "work").items():
+        if name.endswith(".html"):  # four letters may stand in a signal's base64 by chance
+            content = re.sub(rb"[A-Za-z0-9+/=]{200,}", b"", content)
         for secret in secrets:
             assert secret not in content, f"{secret!r} is in {name}"
 

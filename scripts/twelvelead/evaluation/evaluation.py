@@ -410,15 +410,32 @@ def _subgroups(
         rest = [(size, str(name)) for name, size in zip(names, sizes, strict=True) if str(name) not in hidden]
         hidden.add(min(rest)[1])
     chosen = scores.of_labels(evaluable)
-    return {
-        "unknown": int((values == "").sum()) if (values == "").sum() >= SMALLEST_CELL else None,
-        "suppressed_groups": len(hidden),
-        "groups": {
-            str(name): _group(chosen.of_rows(values == name), sets, settings)
-            for name in names
-            if str(name) not in hidden
-        },
+    groups = {
+        str(name): _group(chosen.of_rows(values == name), sets, settings) for name in names if str(name) not in hidden
     }
+    _suppress_what_is_left_over(groups, chosen.labels, settings)
+    unknown = int((values == "").sum())
+    return {
+        "unknown": unknown if unknown >= SMALLEST_CELL else None,
+        "suppressed_groups": len(hidden),
+        "groups": groups,
+    }
+
+
+def _suppress_what_is_left_over(
+    groups: Mapping[str, dict], labels: Sequence[str], settings: EvaluationSettings
+) -> None:
+    """Where a label's figures are hidden in one group alone, its counts there are the total less the others'."""
+    for label in labels:
+        shown = [of_group["labels"] for of_group in groups.values() if "suppressed" not in of_group["labels"][label]]
+        if shown and len(shown) == len(groups) - 1:
+            smallest = min(shown, key=lambda of_group: min(of_group[label]["positives"], of_group[label]["negatives"]))
+            smallest[label] = _suppressed(settings)
+
+
+def _suppressed(settings: EvaluationSettings) -> dict:
+    least = max(SMALLEST_CELL, settings.least_positives)
+    return {"suppressed": f"fewer than {least} positives or negatives, or to be counted from those of the others"}
 
 
 def _group(scores: Scores, sets: Sequence[ThresholdSet], settings: EvaluationSettings) -> dict:
@@ -431,13 +448,12 @@ def _group(scores: Scores, sets: Sequence[ThresholdSet], settings: EvaluationSet
     found, _ = _evaluate_labels(
         scores.of_labels(large), [_of_labels(of_set, large) for of_set in sets], settings, whole=False
     )
-    suppressed = {"suppressed": f"fewer than {max(SMALLEST_CELL, settings.least_positives)} positives or negatives"}
     return {
         "n": len(scores.truth),
         "labels": {
             label: {key: counts[position][key] for key in ("n", "positives", "negatives")} | found[label]
             if label in found
-            else suppressed
+            else _suppressed(settings)
             for position, label in enumerate(scores.labels)
         },
     }

@@ -1,12 +1,9 @@
 """What the report page says, as plain values: `page.render_page` turns a PageContent into HTML and adds nothing."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import numpy as np
-
-from twelvelead.evaluation.deepecg_metrics import BINARY_KEY, Metrics
-from twelvelead.report.figures import Curve, select_curves
+from twelvelead.report.viewer import ViewerEcg, ViewerGroup
 
 
 @dataclass(frozen=True)
@@ -49,50 +46,166 @@ class UnknownStatement:
 
 
 @dataclass(frozen=True)
-class MetricRow:
-    """A pattern's (or a binary task's) metrics; None has its reason in `reasons`, under the same attribute's name."""
+class Estimate:
+    """A figure and its interval. `reason` says why the value, or only the interval, is missing."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ThresholdInUse:
+    """The threshold that a label's calls are made at; `kind` is given, published, fitted, or "" where there is none.
+
+    reason  why there is none
+    """
+
+    value: float | None
+    kind: str = ""
+    name: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """An evaluated label: one row of the model's table. `at_threshold` follows label_rows.AT_THRESHOLD."""
 
     name: str
     category: str
     n: int
     positives: int
-    auroc: float | None
-    auprc: float | None
-    threshold: float | None
-    f1: float | None
-    prevalence_percent: float | None
-    predicted_percent: float | None
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    negatives: int
+    auroc: Estimate
+    method: str
+    auprc: Estimate
+    brier: Estimate
+    calibration_slope: Estimate
+    calibration_intercept: Estimate
+    ece: Estimate
+    threshold: ThresholdInUse
+    at_threshold: tuple[Estimate, ...]
 
 
 @dataclass(frozen=True)
-class CategoryRow:
-    """A category's means over patterns (macro) and over cells (micro), with the patterns that entered them."""
+class NotEvaluable:
+    """A label that has too few ECGs of a class to be judged, or none at all."""
 
     name: str
-    patterns: int
-    patterns_not_predicted: int
-    patterns_without_positive: int
+    category: str
     n: int
     positives: int
-    macro_auroc: float | None
-    macro_auprc: float | None
-    macro_f1: float | None
-    micro_auroc: float | None
-    micro_auprc: float | None
-    micro_f1: float | None
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    negatives: int
+    unknown: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An SVG drawing; `kind` names it in file names, `caption` says below it what a reader must know."""
+
+    kind: str
+    svg: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class LabelFigures:
+    label: str
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class SubgroupRow:
+    """A label within a group; `suppressed` says why there are no figures, and then there are none, n included."""
+
+    label: str
+    group: str
+    n: int | None
+    positives: int | None
+    auroc: Estimate
+    auprc: Estimate
+    brier: Estimate
+    calibration_slope: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    suppressed: str = ""
+
+
+@dataclass(frozen=True)
+class Subgroups:
+    """The groups of one column of the table, without a figure where every one is suppressed."""
+
+    column: str
+    rows: tuple[SubgroupRow, ...]
+    figure: Figure | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """Cells that need no words of their own; None is an empty cell."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
 
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """One model on one task: metrics of every category and pattern, curves of the best-populated patterns."""
+    """One model on one task.
+
+    facts      how many ECGs, whose, and what the intervals take for independent
+    notes      what a reader must know of the model's outputs
+    thresholds (chip, words) of every kind of threshold that the table's rows use
+    overview   figures of several labels; label_figures: those of one, the label with the most positives first
+    """
 
     model: str
-    rows: tuple[MetricRow, ...]
-    categories: tuple[CategoryRow, ...] = ()
-    curves: tuple[Curve, ...] = ()
-    notes: tuple[str, ...] = ()
+    title: str
+    facts: tuple[str, ...]
+    notes: tuple[str, ...]
+    rows: tuple[LabelRow, ...]
+    thresholds: tuple[tuple[str, str], ...]
+    not_evaluable: tuple[NotEvaluable, ...]
+    not_predicted: tuple[str, ...]
+    overview: tuple[Figure, ...]
+    label_figures: tuple[LabelFigures, ...]
+    deepecg: PlainTable
+    subgroups: tuple[Subgroups, ...] = ()
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class ComparedLabel:
+    """Differences are the first model's value less the second's; p values are of the difference in AUROC."""
+
+    name: str
+    n: int
+    positives: int
+    auroc: Estimate
+    p_value: float | None
+    p_value_holm: float | None
+    auprc: Estimate
+    brier: Estimate
+    kappa: Estimate
+    disagreements: int | None
+    first_right: int | None
+    second_right: int | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the ECGs and labels that both predict."""
+
+    first: str
+    second: str
+    ecgs: int
+    labels_not_compared: int
+    calls: str
+    rows: tuple[ComparedLabel, ...]
+    figure: Figure | None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,28 +233,20 @@ class TaskSection:
     task: str
     title: str
     truth_note: str = ""
+    flow: Figure | None = None
+    overview: Figure | None = None
     evaluated: tuple[EvaluatedModel, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     predictions_only: tuple[PredictionsOnly, ...] = ()
     missing_models: tuple[MissingModel, ...] = ()
 
 
 @dataclass(frozen=True)
-class EcgDrawing:
-    """An ECG for the paper: signal_mv (12, samples) in mV in the order of ecg.LEADS, with its highest predictions."""
-
-    ecg_id: str
-    row: int
-    caption: str
-    signal_mv: np.ndarray
-    sampling_rate_hz: float
-    predictions: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True)
 class PageContent:
-    """The whole page. With `hide_file_names` files and ECGs are called by their row in the table.
+    """The whole page. Names of files are in it only where they may be shown.
 
-    provenance  (section, ((key, value), ...)) pairs: versions, configuration, models and their hashes; no times
+    figure_folders  where the figures lie as files, relative to the page
+    provenance      (section, ((key, value), ...)) pairs: versions, configuration, models and their hashes; no times
     """
 
     batch: str
@@ -150,95 +255,7 @@ class PageContent:
     notes: tuple[str, ...] = ()
     unknown_statements: tuple[UnknownStatement, ...] = ()
     tasks: tuple[TaskSection, ...] = ()
-    ecgs: tuple[EcgDrawing, ...] = ()
+    ecgs: tuple[ViewerEcg, ...] = ()
+    ecg_groups: tuple[ViewerGroup, ...] = ()
+    figure_folders: tuple[str, ...] = ()
     provenance: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
-    hide_file_names: bool = False
-
-
-def evaluated_multilabel(
-    model: str,
-    metrics: Metrics,
-    truth: np.ndarray,
-    probability: np.ndarray,
-    patterns: Sequence[str],
-    categories: Mapping[str, Sequence[str]],
-    notes: Sequence[str] = (),
-) -> EvaluatedModel:
-    """The section of a multi-label model from what evaluation.multilabel_metrics was given and returned.
-
-    truth, probability  (ecgs, patterns); a pattern of two categories is listed under the first, one of none under "".
-    """
-    category_of: dict[str, str] = {}
-    for category, members in categories.items():
-        for pattern in members:
-            category_of.setdefault(pattern, category)
-    order = [*categories, ""]
-    rows = [_metric_row(metrics, pattern, pattern, category_of.get(pattern, "")) for pattern in patterns]
-    return EvaluatedModel(
-        model=model,
-        rows=tuple(sorted(rows, key=lambda row: order.index(row.category))),
-        categories=tuple(_category_row(metrics, category) for category in categories),
-        curves=select_curves(truth, probability, patterns),
-        notes=tuple(notes),
-    )
-
-
-def evaluated_binary(
-    model: str, metrics: Metrics, truth: np.ndarray, probability: np.ndarray, label: str, notes: Sequence[str] = ()
-) -> EvaluatedModel:
-    """The section of a model of a 0/1 task; truth and probability (ecgs,), `label` names the outcome."""
-    return EvaluatedModel(
-        model=model,
-        rows=(_metric_row(metrics, BINARY_KEY, label, ""),),
-        curves=select_curves(np.asarray(truth)[:, None], np.asarray(probability)[:, None], [label]),
-        notes=tuple(notes),
-    )
-
-
-_PATTERN_ATTRIBUTES = {
-    "auroc": "auc",
-    "auprc": "auprc",
-    "threshold": "threshold",
-    "f1": "f1",
-    "prevalence_percent": "prevalence_gt %",
-    "predicted_percent": "prevalence_pred %",
-}
-_CATEGORY_ATTRIBUTES = {
-    f"{mean}_{attribute}": f"{mean}_{metric}"
-    for mean in ("macro", "micro")
-    for attribute, metric in (("auroc", "auc"), ("auprc", "auprc"), ("f1", "f1"))
-}
-
-
-def _metric_row(metrics: Metrics, key: str, name: str, category: str) -> MetricRow:
-    values, reasons = _renamed(metrics, key, _PATTERN_ATTRIBUTES)
-    counts = metrics.counts[key]
-    return MetricRow(
-        name=name, category=category, n=counts["n"], positives=counts["positives"], reasons=reasons, **values
-    )
-
-
-def _category_row(metrics: Metrics, category: str) -> CategoryRow:
-    values, reasons = _renamed(metrics, category, _CATEGORY_ATTRIBUTES)
-    counts = metrics.counts[category]
-    return CategoryRow(
-        name=category,
-        patterns=counts["patterns"],
-        patterns_not_predicted=counts["patterns_not_predicted"],
-        patterns_without_positive=counts["patterns_without_positive"],
-        n=counts["n"],
-        positives=counts["positives"],
-        reasons=reasons,
-        **values,
-    )
-
-
-def _renamed(
-    metrics: Metrics, key: str, attributes: Mapping[str, str]
-) -> tuple[dict[str, float | None], dict[str, str]]:
-    values = metrics.values.get(key, {})
-    reasons = metrics.reasons[key]
-    return (
-        {attribute: values.get(metric) for attribute, metric in attributes.items()},
-        {attribute: reasons[metric] for attribute, metric in attributes.items() if metric in reasons},
-    )

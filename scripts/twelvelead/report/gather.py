@@ -3,22 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from twelvelead import __version__
 from twelvelead.assembly import matrices, targets_of
-from twelvelead.ecg import twelve_leads
-from twelvelead.errors import SignalError
 from twelvelead.labelling import SHOWN_FROM_ECGS, SHOWN_FROM_PATIENTS
 from twelvelead.preparation import FEW_FOR_A_BATCH_SCALE
 from twelvelead.provenance import package_versions
-from twelvelead.recipes.resampling import to_rate
-from twelvelead.records import find_records
 from twelvelead.registry import LEXICON
 from twelvelead.report.content import (
     CellCounts,
-    EcgDrawing,
     EvaluatedModel,
     FileProblem,
     MissingModel,
@@ -26,31 +20,44 @@ from twelvelead.report.content import (
     PredictionsOnly,
     TaskSection,
     UnknownStatement,
-    evaluated_binary,
-    evaluated_multilabel,
 )
-from twelvelead.scoring import metrics_of, read_categories
+from twelvelead.report.label_figures import figures_of_labels, labels_to_draw, overview_figures, task_forest
+from twelvelead.report.label_rows import deepecg_table, label_rows, not_evaluable, threshold_notes
+from twelvelead.report.model_comparison import comparisons
+from twelvelead.report.naming import Naming
+from twelvelead.report.participant_flow import participant_flow
+from twelvelead.report.subgroup_tables import subgroups
+from twelvelead.report.viewer_lists import Judged, viewer_content
+from twelvelead.scoring import read_categories
 
-DRAWING_RATE_HZ = 250
 SHOWN_STATEMENTS = 20
-SHOWN_PREDICTIONS = 4
+INDEPENDENCE_ASSUMED = (
+    "independence assumed: every ECG counts as its own patient. Where patients have several, name patient_column in "
+    "the configuration, or the intervals are too narrow"
+)
 
 
 @dataclass(frozen=True)
 class BatchResults:
     """What the workflow found out about a batch.
 
-    recordings  recordings.csv; records: paths of the decoded shards; scored: (task, model) -> table made for scoring
-    qualities   (task, model) -> target -> how well the model's class matches it
-    labels      task -> summary of its labeler; absent: task -> model -> why it could not run
-    weights     model -> the record of its verified weights, of the labeler too
-    calibration the calibration.json that the models' input was made with, where one was
+    recordings   recordings.csv; records: paths of the decoded shards; scored: (task, model) -> table made for scoring
+    evaluations  (task, model) -> evaluation.json, and metrics -> metrics.json, of those that are scored
+    comparisons  task -> comparison.json, of those with several models
+    qualities    (task, model) -> target -> how well the model's class matches it
+    labels       task -> summary of its labeler; absent: task -> model -> why it could not run
+    weights      model -> the record of its verified weights, of the labeler too
+    calibration  the calibration.json that the models' input was made with, where one was
+    figures      folders of figures, relative to the page
     """
 
     batch: str
     recordings: pd.DataFrame
     records: Sequence[str]
     scored: Mapping[tuple[str, str], pd.DataFrame]
+    evaluations: Mapping[tuple[str, str], Mapping]
+    metrics: Mapping[tuple[str, str], Mapping]
+    comparisons: Mapping[str, Mapping]
     qualities: Mapping[tuple[str, str], Mapping[str, str]]
     labels: Mapping[str, Mapping]
     tasks: Mapping[str, Mapping]
@@ -58,31 +65,48 @@ class BatchResults:
     models: Mapping[str, Mapping]
     weights: Mapping[str, Mapping]
     calibration: Mapping | None
+    figures: Sequence[str] = ()
 
 
 def page_content(found: BatchResults, settings: Mapping, patterns_path: str, categories_path: str) -> PageContent:
     """Everything the page shows; `settings` are the parts of the configuration that it depends on."""
-    recordings = found.recordings
-    sections = [_section(found, task, patterns_path, categories_path) for task in found.tasks]
-    wrong = recordings[(recordings["status"] != "ok") | ~recordings["truth"].isin(["ok", "missing"])]
-    problems = [
-        FileProblem(
-            row.row, row.task, row.file, row.status if row.status != "ok" else f"truth {row.truth}", row.message
-        )
-        for row in wrong.itertuples()
-    ]
+    of_report = settings["report"]
+    naming, recordings = Naming(of_report["hide_file_names"]), found.recordings
+    categories = read_categories(patterns_path, categories_path)
     frequent = [entry for summary in found.labels.values() for entry in summary["frequent_unknown_statements"]]
+    ecgs, groups = viewer_content(
+        Judged(recordings, found.scored, found.evaluations, found.comparisons, found.tasks),
+        found.records,
+        max(of_report["labels"], 1),
+        of_report["ecgs"],
+        naming,
+    )
     return PageContent(
         batch=found.batch,
         cells=tuple(_counts(recordings, task) for task in found.tasks),
-        problems=tuple(problems),
+        problems=tuple(_problems(recordings, naming)),
         notes=tuple(_notes(found, settings)),
         unknown_statements=tuple(UnknownStatement(*entry) for entry in frequent[:SHOWN_STATEMENTS]),
-        tasks=tuple(sections),
-        ecgs=tuple(_drawings(found, settings["report"]["ecgs"])),
+        tasks=tuple(_section(found, task, categories, of_report["labels"]) for task in found.tasks),
+        ecgs=ecgs,
+        ecg_groups=groups,
+        figure_folders=tuple(found.figures),
         provenance=_provenance(found, settings),
-        hide_file_names=settings["report"]["hide_file_names"],
     )
+
+
+def _problems(recordings: pd.DataFrame, naming: Naming) -> list[FileProblem]:
+    wrong = recordings[(recordings["status"] != "ok") | ~recordings["truth"].isin(["ok", "missing"])]
+    return [
+        FileProblem(
+            row.row,
+            row.task,
+            naming.file(row.row, row.file),
+            row.status if row.status != "ok" else f"truth {row.truth}",
+            naming.message(row.row, row.file, row.message),
+        )
+        for row in wrong.itertuples()
+    ]
 
 
 def _counts(recordings: pd.DataFrame, task: str) -> CellCounts:
@@ -92,42 +116,73 @@ def _counts(recordings: pd.DataFrame, task: str) -> CellCounts:
     )
 
 
-def _section(found: BatchResults, task: str, patterns_path: str, categories_path: str) -> TaskSection:
-    evaluated, predictions_only = [], []
-    for (of_task, model), scored in found.scored.items():
-        if of_task != task:
-            continue
-        shown = _evaluated(found, task, model, scored, patterns_path, categories_path)
-        (evaluated if isinstance(shown, EvaluatedModel) else predictions_only).append(shown)
+def _section(found: BatchResults, task: str, categories: Mapping, labels: int) -> TaskSection:
+    entry = found.tasks[task]
+    title, is_pseudo_label = entry.get("title", task), entry["kind"] == "patterns"
+    of_task = {model: table for (of_task, model), table in found.scored.items() if of_task == task}
+    judged = {model: found.evaluations[task, model] for model in of_task if (task, model) in found.evaluations}
+    evaluated = [_evaluated(found, task, model, categories if is_pseudo_label else {}, labels) for model in judged]
+    only = [
+        PredictionsOnly(model, len(of_task[model]), _why_not(of_task[model]))
+        for model in of_task
+        if model not in judged
+    ]
     missing = [
         MissingModel(model, reason, "nothing if you can do without it; else see Models in the README")
         for model, reason in found.absent[task].items()
     ]
-    title = found.tasks[task].get("title", task)
-    note = (
-        _truth_note(found.labels.get(task))
-        if found.tasks[task]["kind"] == "patterns"
-        else "Truth is the table's 0 or 1."
+    cells = found.recordings[found.recordings["task"] == task]
+    return TaskSection(
+        task=task,
+        title=title,
+        truth_note=_truth_note(found.labels.get(task)) if is_pseudo_label else "Truth is the table's 0 or 1.",
+        flow=participant_flow(cells, list(of_task.values()), entry["kind"], title),
+        overview=task_forest(judged, title) if len(judged) > 1 or is_pseudo_label else None,
+        evaluated=tuple(evaluated),
+        comparisons=comparisons(found.comparisons[task], title) if task in found.comparisons else (),
+        predictions_only=tuple(only),
+        missing_models=tuple(missing),
     )
-    return TaskSection(task, title, note, tuple(evaluated), tuple(predictions_only), tuple(missing))
 
 
-def _evaluated(
-    found: BatchResults, task: str, model: str, scored: pd.DataFrame, patterns_path: str, categories_path: str
-) -> EvaluatedModel | PredictionsOnly:
+def _why_not(scored: pd.DataFrame) -> str:
+    return "metrics need at least two ECGs" if len(scored) == 1 else "the table gives no truth for these ECGs"
+
+
+def _evaluated(found: BatchResults, task: str, model: str, categories: Mapping, most_labels: int) -> EvaluatedModel:
+    evaluation, scored, entry = found.evaluations[task, model], found.scored[task, model], found.tasks[task]
+    title = entry.get("title", task)
+    rows = label_rows(evaluation, categories, title)
+    few, not_predicted = not_evaluable(evaluation, categories, title)
     targets = targets_of(scored)
-    truth, probability = matrices(scored, targets)
-    if len(scored) < 2:
-        return PredictionsOnly(model, len(scored), "metrics need at least two ECGs")
-    if np.isnan(truth).all():
-        return PredictionsOnly(model, len(scored), "the table gives no truth for these ECGs")
-    kind = found.tasks[task]["kind"]
-    metrics = metrics_of(scored, kind, patterns_path, categories_path)
-    if kind == "binary":
-        return evaluated_binary(model, metrics, truth[:, 0], probability[:, 0], found.tasks[task].get("title", task))
-    categories = read_categories(patterns_path, categories_path)
-    notes = [f"{target}: {quality}." for target, quality in found.qualities[task, model].items()]
-    return evaluated_multilabel(model, metrics, truth, probability, targets, categories, notes)
+    drawn = labels_to_draw(evaluation, most_labels)
+    return EvaluatedModel(
+        model=model,
+        title=found.models[model].get("title", model),
+        facts=_facts(evaluation),
+        notes=tuple(f"{target}: {quality}." for target, quality in found.qualities[task, model].items()),
+        rows=rows,
+        thresholds=threshold_notes(evaluation, rows),
+        not_evaluable=few,
+        not_predicted=not_predicted,
+        overview=overview_figures(evaluation, rows, *matrices(scored, targets), targets, title),
+        label_figures=figures_of_labels(evaluation, drawn, title, entry["kind"] == "patterns"),
+        deepecg=deepecg_table(found.metrics[task, model], title),
+        subgroups=subgroups(evaluation, drawn, title),
+        level=evaluation["settings"]["level"],
+    )
+
+
+def _facts(evaluation: Mapping) -> tuple[str, ...]:
+    settings, patients = evaluation["settings"], evaluation["patients"]
+    whose = "" if patients is None else f" of {_plural(patients, 'patient')}"
+    return (
+        f"{_plural(evaluation['ecgs'], 'ECG')}{whose}",
+        INDEPENDENCE_ASSUMED if patients is None else evaluation["independence"],
+        f"{settings['replicates']:,} bootstrap replicates ({settings['slope_replicates']:,} for slope, intercept and "
+        f"ECE), seed {settings['seed']}",
+        f"a label is evaluated from {settings['least_positives']} positives and as many negatives on",
+    )
 
 
 def _truth_note(summary: Mapping | None) -> str:
@@ -178,44 +233,6 @@ def _notes(found: BatchResults, settings: Mapping) -> list[str]:
             "rarer ones may hold names."
         )
     return notes
-
-
-def _drawings(found: BatchResults, how_many: int) -> list[EcgDrawing]:
-    """The first usable ECGs of the table, as recorded, with their highest predictions."""
-    usable = found.recordings[found.recordings["status"] == "ok"].drop_duplicates("ecg_id").head(how_many)
-    records = find_records(found.records, set(usable["ecg_id"]))
-    drawings = []
-    for row in usable.itertuples():
-        recording = records[row.ecg_id].recording
-        try:
-            signal_mv = to_rate(
-                twelve_leads(recording), recording.sampling_rate_hz, DRAWING_RATE_HZ, method="polyphase"
-            )
-        except SignalError:
-            continue
-        predictions, truth = _says(found, row.ecg_id)
-        caption = f"Row {row.row} of the table, as recorded, without any filter of ours."
-        if truth:
-            caption += f" Statements read as: {', '.join(truth)}."
-        drawings.append(EcgDrawing(row.ecg_id, row.row, caption, signal_mv, DRAWING_RATE_HZ, tuple(predictions)))
-    return drawings
-
-
-def _says(found: BatchResults, ecg_id: str) -> tuple[list[tuple[str, float]], list[str]]:
-    """The highest predictions for one ECG over all tasks and models, and the patterns its truth names."""
-    predictions, named = [], []
-    for (task, _), scored in found.scored.items():
-        of_ecg = scored[scored["ecg_id"] == ecg_id]
-        if of_ecg.empty:
-            continue
-        targets = targets_of(scored)
-        truth, probability = matrices(of_ecg.head(1), targets)
-        names = [found.tasks[task].get("title", task)] if targets == ["results"] else targets
-        pairs = [(name, float(p)) for name, p in zip(names, probability[0], strict=True) if np.isfinite(p)]
-        predictions += sorted(pairs, key=lambda pair: -pair[1])[:SHOWN_PREDICTIONS]
-        if found.tasks[task]["kind"] == "patterns":
-            named += [name for name, value in zip(names, truth[0], strict=True) if value == 1 and name not in named]
-    return predictions, named[:SHOWN_PREDICTIONS]
 
 
 def _provenance(found: BatchResults, settings: Mapping) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:

@@ -1,40 +1,29 @@
-"""A batch as one HTML page: no network, no script, no dates, the same bytes for the same content."""
+"""A batch as one HTML page: no network, one script of its own, no dates, the same bytes for the same content."""
 
-import re
+import base64
+import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from itertools import groupby
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from twelvelead.report import ecg_paper
-from twelvelead.report.content import CellCounts, EcgDrawing, EvaluatedModel, FileProblem, MetricRow, PageContent
-from twelvelead.report.figures import precision_recall_figure, roc_figure
+from twelvelead.report.content import CellCounts, Estimate, PageContent
+from twelvelead.report.figure_file import stylesheet
+from twelvelead.report.label_rows import AT_THRESHOLD, FEW, FEW_WORDS, is_few
+from twelvelead.report.plot_frame import minus, three_digits
+from twelvelead.report.reporting_guideline import guideline_items
+from twelvelead.report.statuses import SIGNAL_STATUSES, TRUTH_STATUSES
 from twelvelead.report.svg import printable
+from twelvelead.report.viewer import viewer_css, viewer_html, viewer_js
 
 MOST_PROBLEMS = 50
 MOST_STATEMENTS = 50
-# The order and words of recordings.csv.
-SIGNAL_STATUSES = {
-    "ok": "read and usable",
-    "missing": "the file is not there",
-    "unreadable": "the file is broken",
-    "unsupported": "no reader for this content",
-    "too_short": "shorter than a model needs",
-    "lead_missing": "a lead is absent and cannot be derived",
-    "not_finite": "the signal holds NaN or infinity",
-    "flat": "every lead is constant",
-    "duplicate": "the same ECG as an earlier row",
-    "refused": "the settings do not allow it",
-}
-TRUTH_STATUSES = {
-    "ok": "has its truth",
-    "missing": "no truth: predictions only",
-    "conflicting": "rows disagree about it",
-    "invalid": "the truth is no value the task knows",
-}
+# A forest plot with more rows than this is folded.
+ROWS_AT_SIGHT = 16
+FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -52,31 +41,55 @@ class _StatusTable:
 
 def render_page(content: PageContent) -> str:
     """The report as HTML. Whatever the user supplied (names, messages, diagnosis texts) is escaped."""
-    content = _without_file_names(content) if content.hide_file_names else content
     identifier = _identifiers()
-    evaluated = [(section, model) for section in content.tasks for model in section.evaluated]
     return _environment().get_template("page.html.j2").render(
         content=content,
-        style=Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8")),
+        style=Markup(_style()),
+        script=Markup(_script()),
+        policy=_policy(),
         task_ids=[identifier(section.task) for section in content.tasks],
         signal=_status_table("Signal", content.cells, SIGNAL_STATUSES, lambda cells: cells.signal),
         truth=_status_table("Truth", content.cells, TRUTH_STATUSES, lambda cells: cells.truth),
         cells=sum(cells.cells for cells in content.cells),
         usable=sum(cells.signal.get("ok", 0) for cells in content.cells),
         with_truth=sum(cells.truth.get("ok", 0) for cells in content.cells),
-        models=sorted({model.model for _, model in evaluated}),
+        models=sorted({model.model for section in content.tasks for model in section.evaluated}),
+        viewer=Markup(viewer_html(content.ecgs, content.ecg_groups)) if content.ecgs else "",
+        guideline=guideline_items(),
+        has_subgroups=any(model.subgroups for section in content.tasks for model in section.evaluated),
+        measures=AT_THRESHOLD,
+        is_few=is_few,
+        few=FEW,
+        few_words=FEW_WORDS,
+        rows_at_sight=ROWS_AT_SIGHT,
         most_problems=MOST_PROBLEMS,
         most_statements=MOST_STATEMENTS,
-        groups=_groups,
-        why_empty=_why_empty,
-        figures=_figures,
-        paper=_paper,
+        svg=lambda figure: Markup(figure.svg),
     )  # fmt: skip
+
+
+@cache
+def _style() -> str:
+    return "\n".join([(FOLDER / "style.css").read_text(encoding="utf-8"), stylesheet(), viewer_css()])
+
+
+@cache
+def _script() -> str:
+    tables = (FOLDER / "tables.js").read_text(encoding="utf-8")
+    return f'(() => {{\n"use strict";\n{tables}}})();\n{viewer_js()}'
+
+
+def _policy() -> str:
+    """What a browser may do with the page: run this very script, and ask nothing of the network."""
+    digest = base64.b64encode(hashlib.sha256(_script().encode("utf-8")).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; base-uri 'none'"
+    )
 
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -84,41 +97,34 @@ def _environment() -> Environment:
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters |= {
-        "count": _count,
-        "share": _share,
+        "count": lambda value: f"{value:,}",
+        "share": lambda part, whole: f"{100 * part / whole:.1f} %" if whole else "–",
         "score": _score,
-        "cut_off": _cut_off,
-        "percent": _percent,
-        "capitalised": _capitalised,
+        "signed": lambda value: _score(value, "+"),
+        "cut_off": lambda value: "–" if value is None else three_digits(value),
+        "interval": _interval,
+        "p_value": _p_value,
+        "plain": lambda value: "–" if value is None else minus(f"{value:.4g}"),
     }
     return environment
 
 
-def _count(value: int) -> str:
-    return f"{value:,}"
+def _score(value: float | None, sign: str = "") -> str:
+    return "–" if value is None else minus(f"{value:{sign}.3f}")
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "–"
+def _interval(one: Estimate, kind: str) -> str:
+    """Of a "proportion" without leading zeros, as tables of the field have them: sixteen columns must fit a screen."""
+    ends = one.low, one.high
+    if kind == "proportion":
+        return "–".join(f"{end:.3f}".removeprefix("0") for end in ends)
+    return " to ".join(_score(end, "+") if kind == "difference" else minus(f"{end:.2f}") for end in ends)
 
 
-def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _cut_off(value: float | None) -> str:
-    """Three significant digits: cut-offs of rare patterns are as small as 0.0002."""
+def _p_value(value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:#.3g}" if value >= 1e-4 or value == 0 else f"{value:.1e}"
-
-
-def _capitalised(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _status_table(
@@ -134,53 +140,6 @@ def _status_table(
     )
 
 
-@dataclass(frozen=True)
-class _Group:
-    """A category's patterns: with at least one metric, with none, and, by reason, those no ECG could count for."""
-
-    category: str
-    evaluated: list[MetricRow]
-    undefined: list[MetricRow]
-    left_out: dict[str, list[str]]
-
-
-def _groups(model: EvaluatedModel) -> list[_Group]:
-    groups = []
-    for category, members in groupby(model.rows, key=lambda row: row.category):
-        group = _Group(category, [], [], {})
-        for row in members:
-            if _has_any(row):
-                group.evaluated.append(row)
-            elif row.n:
-                group.undefined.append(row)
-            else:
-                group.left_out.setdefault(_why_empty(row), []).append(row.name)
-        groups.append(group)
-    return groups
-
-
-def _has_any(row: MetricRow) -> bool:
-    return row.auroc is not None or row.auprc is not None
-
-
-def _why_empty(row: object) -> str:
-    """The reasons of a row's empty cells, each once."""
-    return "; ".join(dict.fromkeys(row.reasons.values()))
-
-
-def _figures(model: EvaluatedModel, task_title: str) -> list[Markup]:
-    if not model.curves:
-        return []
-    return [
-        Markup(roc_figure(model.curves, f"ROC: {task_title}, {model.model}")),
-        Markup(precision_recall_figure(model.curves, f"Precision-recall: {task_title}, {model.model}")),
-    ]
-
-
-def _paper(ecg: EcgDrawing) -> Markup:
-    return Markup(ecg_paper.draw(ecg.signal_mv, ecg.sampling_rate_hz, title=f"ECG {ecg.ecg_id}"))
-
-
 def _identifiers() -> Callable[[str], str]:
     """A function from a name to an anchor of its own on this page."""
     given: set[str] = set()
@@ -194,25 +153,3 @@ def _identifiers() -> Callable[[str], str]:
         return candidate
 
     return identifier
-
-
-def _without_file_names(content: PageContent) -> PageContent:
-    return replace(
-        content,
-        problems=tuple(_nameless(problem) for problem in content.problems),
-        ecgs=tuple(
-            replace(ecg, ecg_id=f"row {ecg.row}", caption=ecg.caption.replace(ecg.ecg_id, f"row {ecg.row}"))
-            for ecg in content.ecgs
-        ),
-    )
-
-
-def _nameless(problem: FileProblem) -> FileProblem:
-    alias = f"row {problem.row}"
-    path = PurePosixPath(problem.file)
-    identifier = str(path.with_suffix("")).replace("/", "__") if path.name else ""
-    message = problem.message
-    for name in (problem.file, path.name, identifier, path.stem):
-        if name:
-            message = re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w|\.\d)", alias, message)
-    return replace(problem, file=alias, message=message)

@@ -81,6 +81,12 @@ function announceEcg() {
   if (ecg) setText("spoken", `ECG ${place + 1} of ${groups[group].ecgs.length}: ${ecg.title}. ${ecg.caption}`);
 }
 
+// Many patterns are rare, and 0.000 would look like a model that says never.
+function inWords(probability) {
+  if (probability === null) return "–";
+  return probability > 0 && probability < 0.0005 ? "< 0.001" : probability.toFixed(3);
+}
+
 function answers({ truth, predictions }) {
   const blocks = [];
   if (truth.length) {
@@ -89,7 +95,7 @@ function answers({ truth, predictions }) {
   }
   if (predictions.length) {
     const rows = predictions.map(([label, probability]) => {
-      const cell = element("td", { class: "bar" }, probability === null ? "–" : probability.toFixed(3));
+      const cell = element("td", { class: "bar" }, inWords(probability));
       cell.style.setProperty("--at", probability ?? 0);
       return element("tr", {}, element("th", { scope: "row" }, label), cell);
     });

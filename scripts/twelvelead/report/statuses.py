@@ -1,0 +1,20 @@
+"""The words for what can become of a file and of its truth, in the order of recordings.csv."""
+
+SIGNAL_STATUSES = {
+    "ok": "read and usable",
+    "missing": "the file is not there",
+    "unreadable": "the file is broken",
+    "unsupported": "no reader for this content",
+    "too_short": "shorter than a model needs",
+    "lead_missing": "a lead is absent and cannot be derived",
+    "not_finite": "the signal holds NaN or infinity",
+    "flat": "every lead is constant",
+    "duplicate": "the same ECG as an earlier row",
+    "refused": "the settings do not allow it",
+}
+TRUTH_STATUSES = {
+    "ok": "has its truth",
+    "missing": "no truth: predictions only",
+    "conflicting": "rows disagree about it",
+    "invalid": "the truth is no value the task knows",
+}
