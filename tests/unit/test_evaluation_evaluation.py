@@ -109,6 +109,19 @@ def test_several_ecgs_of_a_patient_widen_the_intervals():
     assert together["labels"]["common"]["auroc"]["method"] == "Obuchowski"
 
 
+def test_perfect_separation_gives_no_interval_that_is_a_point():
+    truth = np.repeat([1.0, 0.0], 20)[:, np.newaxis]
+    perfect = Scores(("x",), truth, (truth * 0.6 + 0.2).astype(np.float32), np.repeat(np.arange(20), 2))
+    found = evaluate(perfect, [], {}, {}, SETTINGS)["labels"]["x"]
+    assert found["auroc"]["method"] == "Newcombe 5"
+    assert found["auprc"]["low"] is None
+    assert "same value" in found["auprc"]["reason"]
+    sensitivity = found["operating_points"][0]["sensitivity"]
+    low, high = proportion_confint(10, 10, method="wilson")  # 20 positives of 10 patients
+    assert (sensitivity["low"], sensitivity["high"]) == pytest.approx((low, high))
+    assert sensitivity["method"] == "Wilson, by patient"
+
+
 def test_ecgs_of_one_patient_are_not_evaluable():
     found = evaluate(scores(clusters=np.zeros(400, int)), [], {}, {}, SETTINGS)
     assert found["labels"] == {}

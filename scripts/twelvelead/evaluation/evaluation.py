@@ -35,12 +35,14 @@ from twelvelead.evaluation.operating_points import (
     fitted_thresholds,
     measures,
     operating_points,
+    wilson_interval,
 )
 
 HISTOGRAM_BINS = 20
 LABELS_AT_ONCE = 16  # whose confusion counts are resampled together
 SMALLEST_CELL = 10  # of a subgroup: fewer ECGs, positives or negatives are not shown
 NOT_PREDICTED = "the model does not predict it"
+COLLAPSED = "every bootstrap replicate has the same value, which says nothing of other samples"
 ONE_PATIENT = "all ECGs are of one patient, so nothing can be said of others"
 
 
@@ -258,6 +260,8 @@ def _estimate(value: float | None, replicates: np.ndarray, settings: EvaluationS
 
 def _interval(interval: Interval) -> dict:
     shown = {"low": interval.low, "high": interval.high, "reason": interval.reason}
+    if interval.low is not None and interval.low == interval.high:
+        shown = {"low": None, "high": None, "reason": COLLAPSED}
     return _without_none(shown) | {"replicates": interval.total, "invalid_replicates": interval.invalid}
 
 
@@ -328,8 +332,19 @@ def _points(
         resampled = _resampled_measures(scores, of_set.values, resamples)
         for position, point in enumerate(points):
             of_label = {name: values[:, position] for name, values in resampled.items()}
-            per_label[position].append(_point(of_set, point, of_label, scores.clusters is not None, settings))
+            patients = None if scores.clusters is None else _patients_below(scores, position, of_set.values[position])
+            per_label[position].append(_point(of_set, point, of_label, patients, settings))
     return per_label
+
+
+def _patients_below(scores: Scores, position: int, threshold: float) -> dict[str, int]:
+    """Measure -> patients with an ECG in its denominator."""
+    usable = _usable_rows(scores, position)
+    probability = scores.probability[:, [position]]
+    called = (probability >= at_score_precision(np.array([threshold]), probability))[:, 0]
+    positive = scores.truth[:, position] == 1
+    below = {"sensitivity": positive, "specificity": ~positive, "ppv": called, "npv": ~called}
+    return {name: len(np.unique(scores.clusters[usable & below.get(name, True)])) for name in MEASURES if name != "f1"}
 
 
 def _resampled_measures(scores: Scores, thresholds: np.ndarray, resamples: Resamples) -> dict[str, np.ndarray]:
@@ -350,7 +365,7 @@ def _point(
     of_set: ThresholdSet,
     point: OperatingPoint,
     resampled: Mapping[str, np.ndarray],
-    clustered: bool,
+    patients: Mapping[str, int] | None,
     settings: EvaluationSettings,
 ) -> dict:
     shown = {"set": of_set.name, "kind": of_set.kind, "threshold": point.threshold}
@@ -362,11 +377,21 @@ def _point(
         estimate = getattr(point, name)
         if estimate.value is None:
             shown[name] = {"value": None, "reason": estimate.reason}
-        elif clustered or estimate.low is None:
-            shown[name] = _estimate(estimate.value, resampled[name], settings)
-        else:
+        elif patients is None and estimate.low is not None:
             shown[name] = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+        else:
+            shown[name] = _estimate(estimate.value, resampled[name], settings)
+            if patients is not None and shown[name].get("reason") == COLLAPSED and estimate.value in (0, 1):
+                shown[name] = _wilson_of_patients(estimate.value, patients.get(name), settings)
     return shown
+
+
+def _wilson_of_patients(value: float, patients: int | None, settings: EvaluationSettings) -> dict:
+    """The interval of 0 or 1, which no resampling can widen: Wilson's, as if each patient told no more than one ECG."""
+    if not patients:
+        return {"value": value, "low": None, "high": None, "reason": COLLAPSED}
+    low, high = wilson_interval(np.array([value * patients]), np.array([patients]), settings.level)
+    return {"value": value, "low": float(low[0]), "high": float(high[0]), "method": "Wilson, by patient"}
 
 
 def _category(
