@@ -154,7 +154,7 @@ def test_deepecg_reads_what_it_read_in_the_golden_run():
 
 
 @needs_vendor_files
-@pytest.mark.parametrize("folder", ["philips_xml", "hl7_aecg_xml", "scp", "code15_mat"])
+@pytest.mark.parametrize("folder", ["philips_xml", "hl7_aecg_xml", "scp"])
 def test_real_files_of_other_vendors_are_unsupported(folder):
     files = [path for path in sorted((SHARED / "data" / folder).iterdir()) if path.is_file()]
     assert files

@@ -1,14 +1,29 @@
 """Readers of ECG files. A file's content decides which one reads it, never its extension."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twelvelead.ecg import Recording
-from twelvelead.errors import SignalError, UnreadableFile
+from twelvelead.errors import SignalError, UnreadableFile, UnsupportedFormat
 from twelvelead.formats.content import read_bytes
-from twelvelead.formats.sniffing import FORMAT_NAMES, HEAD_BYTES, sniff, wfdb_header_of
+from twelvelead.formats.sniffing import (
+    FORMAT_NAMES,
+    HDF5_SIGNATURE,
+    HEAD_BYTES,
+    HOW_TO_NAME_MEMBERS,
+    file_and_member,
+    sniff,
+    starts_with,
+    wfdb_header_of,
+)
 
-__all__ = ["FORMAT_NAMES", "read", "sniff"]
+if TYPE_CHECKING:
+    from twelvelead.formats.hdf5 import ExamFiles
+
+__all__ = ["FORMAT_NAMES", "file_and_member", "read", "sniff"]
 
 # Modules by name: pydicom takes long to import, and a job that reads MUSE files need not pay for it.
 _READERS = {
@@ -18,16 +33,21 @@ _READERS = {
     "deepecg_base64": ("arrays", "read_deepecg_base64"),
     "dicom": ("dicom", "read_dicom"),
     "wfdb": ("wfdb_files", "read_wfdb"),
+    "code15_mat": ("mat", "read_mat"),
 }
 
 
-def read(path: str | Path) -> Recording:
+def read(path: str | Path, exam_files: ExamFiles | None = None) -> Recording:
     """The recording in a file; a WFDB record may be named by header, signal file or without extension.
 
+    A recording in an HDF5 file is named as its member, `exams_part3.hdf5#1234567`; with `exam_files` given, each HDF5
+    file is opened once and stays open there.
     Raises UnsupportedFormat, UnreadableFile or LeadMissing with a one-line message that leaves the file name to the
     caller and quotes nothing that may identify a patient.
     """
-    path = Path(path)
+    path, member = file_and_member(Path(path))
+    if member is not None or starts_with(path, HDF5_SIGNATURE):
+        return _read_member(path, member, exam_files)
     if not path.exists():
         record_header = path.with_name(f"{path.name}.hea") if path.name else path
         path = record_header if record_header.is_file() else path
@@ -47,3 +67,17 @@ def read(path: str | Path) -> Recording:
             f"{FORMAT_NAMES[name]} that its reader cannot make sense of ({type(error).__name__}); "
             "the file is damaged, export it again"
         ) from None
+
+
+def _read_member(path: Path, member: str | None, exam_files: ExamFiles | None) -> Recording:
+    if not starts_with(path, HDF5_SIGNATURE):
+        raise UnsupportedFormat("not an HDF5 file, and only those have members to name after #; name the file alone")
+    if member is None:
+        raise UnsupportedFormat(f"an HDF5 file of many recordings; {HOW_TO_NAME_MEMBERS}")
+    # h5py takes long to import, and a job that reads other files need not pay for it.
+    from twelvelead.formats.hdf5 import ExamFiles
+
+    if exam_files is not None:
+        return exam_files.read(path, member)
+    with ExamFiles() as opened:
+        return opened.read(path, member)

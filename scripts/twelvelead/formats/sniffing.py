@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from twelvelead.errors import UnsupportedFormat
-from twelvelead.formats.content import read_bytes
+from twelvelead.formats.content import TRANSIENT_ERRORS, read_bytes
 from twelvelead.formats.wfdb_header import RECORD_LINE
 
 HEAD_BYTES = 16 * 1024
@@ -16,7 +16,11 @@ FORMAT_NAMES = {
     "wfdb": "WFDB",
     "npy": "NumPy .npy",
     "deepecg_base64": "DeepECG .base64",
+    "code15_mat": "CODE-15 MATLAB",
+    "code15_hdf5": "CODE-15 HDF5",
 }
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HOW_TO_NAME_MEMBERS = "name a recording by its exam_id, as in exams_part3.hdf5#1234567"
 _FORMAT_OF_ROOT = {"RestingECG": "muse_xml", "CardiologyXML": "cardiosoft_xml"}
 _UNSUPPORTED_ROOTS = {
     "restingecgdata": "Philips XML",
@@ -25,8 +29,7 @@ _UNSUPPORTED_ROOTS = {
 # (offset, bytes, what it is)
 _UNSUPPORTED_MAGIC = (
     (16, b"SCPECG", "SCP-ECG"),
-    (0, b"MATLAB 5.0", "a MATLAB file"),
-    (0, b"\x89HDF", "HDF5"),
+    (0, b"MATLAB 7.3", "a MATLAB 7.3 file, to be saved with -v7"),
     (0, b"PK\x03\x04", "a ZIP archive or NPZ"),
     (0, b"\x1f\x8b", "a gzip archive"),
     (0, b"%PDF", "PDF"),
@@ -54,11 +57,38 @@ def sniff(head: bytes, path: Path) -> str:
         return "npy"
     if head[128:132] == b"DICM":
         return "dicom"
+    if head.startswith(HDF5_SIGNATURE):
+        return "code15_hdf5"
     if _is_wfdb_header(text) or _is_wfdb_signal_file(path):
         return "wfdb"
+    # After WFDB, whose signal files may be called .mat and begin with any bytes.
+    if head.startswith(b"MATLAB 5.0 MAT-file"):
+        return "code15_mat"
     if len(head) >= _LEAST_BASE64_CHARACTERS and _BASE64_TEXT.fullmatch(head):
         return "deepecg_base64"
     raise UnsupportedFormat(f"{_likeness(head, text, root_name, path)}; supported: {', '.join(FORMAT_NAMES.values())}")
+
+
+def file_and_member(path: Path) -> tuple[Path, str | None]:
+    """A path `file#member` as the file and the member; (path, None) for a file that is there under its whole name."""
+    file_name, mark, member = path.name.rpartition("#")
+    if not mark or path.exists():
+        return path, None
+    file = path.with_name(file_name) if file_name else path
+    return (file, member) if file.is_file() else (path, None)
+
+
+def starts_with(path: Path, signature: bytes) -> bool:
+    """Whether a regular file begins with these bytes; False where it is not there or may not be opened."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(signature)) == signature
+    except OSError as error:
+        if error.errno in TRANSIENT_ERRORS:
+            raise
+        return False
 
 
 def wfdb_header_of(head: bytes, path: Path) -> Path:

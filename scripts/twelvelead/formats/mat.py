@@ -1,0 +1,183 @@
+"""MATLAB files as ECG-FM's data pipeline writes them for CODE-15: `feats` (12, samples) and a sampling rate.
+
+Level 5 of the MAT-file format (MathWorks, "MAT-File Format"), parsed here: scipy.io inflates whatever a file claims and
+builds every variable in it; this reads the numbers it needs and nothing else.
+"""
+
+import math
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from twelvelead.ecg import LEADS, Recording
+from twelvelead.errors import UnreadableFile, UnsupportedFormat
+from twelvelead.formats.content import MAX_FILE_BYTES
+from twelvelead.formats.leads import as_recording_samples, plausible_rate_hz
+
+# The pipeline resamples `feats` and keeps the file's first rate beside: the current one is the rate of `feats`.
+_RATE_NAMES = ("curr_sample_rate", "org_sample_rate")
+_SIGNAL_NAME = "feats"
+
+_HEADER_BYTES = 128
+_BYTE_ORDER = {b"IM": "<", b"MI": ">"}
+_MATRIX, _COMPRESSED = 14, 15
+_NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_FIRST_NUMERIC_CLASS, _LAST_NUMERIC_CLASS = 6, 15  # double ... uint64; below are cells, structures, text, sparse
+_OPAQUE_CLASS = 17  # tables, strings and other objects, which have no dimensions
+_COMPLEX_FLAG = 0x08
+# Holds the flags, dimensions and name of any array that could be wanted; the rest of the others is never inflated.
+_ARRAY_HEADER_BYTES = 512
+
+
+@dataclass(frozen=True)
+class _Array:
+    """What stands before an array's numbers, and where they begin in its element; objects have no name here."""
+
+    name: str
+    dimensions: tuple[int, ...]
+    is_real_number: bool
+    numbers_at: int
+
+
+def read_mat(content: bytes) -> Recording:
+    """The 12 leads of `feats` (12, samples), in the order of LEADS, at `curr_sample_rate` or else `org_sample_rate`.
+
+    CODE-15 states no unit; its values are taken as mV (Recording.units says "assumed").
+    Raises UnsupportedFormat for a MATLAB file without `feats`, UnreadableFile for a damaged file, another shape or type
+    of `feats`, and a rate that is absent or no ECG's.
+    """
+    numbers = _wanted_numbers(content)
+    if _SIGNAL_NAME not in numbers:
+        raise UnsupportedFormat("a MATLAB file without a variable `feats`; expected `feats` (12, samples) and its rate")
+    signal = numbers[_SIGNAL_NAME]
+    if signal.shape[0] != len(LEADS) or signal.shape[1] == 0:
+        raise UnreadableFile(f"`feats` has shape {signal.shape}; expected (12, samples) with leads {', '.join(LEADS)}")
+    return Recording(
+        format="code15_mat",
+        leads=LEADS,
+        samples=np.ascontiguousarray(as_recording_samples(signal)),
+        gain_mv=np.ones(len(LEADS)),
+        sampling_rate_hz=_rate_hz(numbers),
+        units="assumed mV",
+    )
+
+
+def _rate_hz(numbers: dict[str, np.ndarray]) -> float:
+    for name in _RATE_NAMES:
+        if name in numbers:
+            if numbers[name].size != 1:
+                raise UnreadableFile(f"`{name}` holds {numbers[name].size} numbers; expected one, the rate of `feats`")
+            return plausible_rate_hz(float(numbers[name].item()), f"`{name}`")
+    raise UnreadableFile(f"no sampling rate beside `feats`; expected a variable {' or '.join(_RATE_NAMES)}")
+
+
+def _wanted_numbers(content: bytes) -> dict[str, np.ndarray]:
+    """The signal and the rates among the file's variables; nothing else in it is read."""
+    order = _BYTE_ORDER.get(content[126:128])
+    if order is None:
+        raise UnreadableFile("the MATLAB file's header is broken; write it again with save -v7")
+    wanted = (_SIGNAL_NAME, *_RATE_NAMES)
+    found: dict[str, np.ndarray] = {}
+    position = _HEADER_BYTES
+    while position < len(content):
+        kind, body, position = _element(content, position, order)
+        if kind == _COMPRESSED:
+            body = _inflated_matrix(body, wanted, order)
+        elif kind != _MATRIX:
+            raise UnreadableFile(f"MATLAB element of kind {kind} where a variable was expected; the file is damaged")
+        if not body:
+            continue
+        array = _array_header(body, order)
+        if array.name in wanted:
+            found[array.name] = _numbers(body, array, order)
+    return found
+
+
+def _element(content: bytes, position: int, order: str) -> tuple[int, bytes, int]:
+    """(kind, body, position after it) of the data element at `position`."""
+    kind, size, start = _tag(content, position, order)
+    if start + size > len(content):
+        raise UnreadableFile(
+            f"MATLAB file ends after {len(content)} bytes within an element of {size}; it is truncated, copy it again"
+        )
+    # Bodies are padded to 8 bytes, compressed ones are not; a body within the tag ends with it.
+    padding = 0 if kind == _COMPRESSED else -(start + size - position) % 8
+    return kind, content[start : start + size], start + size + padding
+
+
+def _tag(content: bytes, position: int, order: str) -> tuple[int, int, int]:
+    """(kind, bytes of the body, where the body starts): up to 4 bytes stand in the tag itself."""
+    if position + 8 > len(content):
+        raise UnreadableFile("MATLAB file ends within the tag of an element; it is truncated, copy it again")
+    kind, size = (int(word) for word in np.frombuffer(content, f"{order}u4", count=2, offset=position))
+    if kind >> 16 == 0:
+        return kind, size, position + 8
+    if kind >> 16 > 4:
+        raise UnreadableFile("MATLAB element whose size does not fit its tag; the file is damaged")
+    return kind & 0xFFFF, kind >> 16, position + 4
+
+
+def _inflated_matrix(compressed: bytes, wanted: tuple[str, ...], order: str) -> bytes:
+    """The body of the array in a compressed element; empty where its name is not among `wanted`."""
+    head = _inflate(compressed, _ARRAY_HEADER_BYTES)
+    kind, size, start = _tag(head, 0, order)
+    if kind != _MATRIX:
+        raise UnreadableFile(f"compressed MATLAB element of kind {kind}; expected an array, the file is damaged")
+    if size == 0 or _array_header(head[start:], order).name not in wanted:
+        return b""
+    if size > MAX_FILE_BYTES:
+        raise UnreadableFile(
+            f"MATLAB array of {size / 2**20:.0f} MiB; expected a resting ECG of at most {MAX_FILE_BYTES // 2**20} MiB"
+        )
+    body = _inflate(compressed, start + size)[start:]
+    if len(body) != size:
+        raise UnreadableFile(f"compressed MATLAB array of {len(body)} bytes, its tag says {size}; the file is damaged")
+    return body
+
+
+def _inflate(compressed: bytes, limit: int) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(compressed, limit)
+    except zlib.error:
+        raise UnreadableFile("a compressed MATLAB array is damaged; copy the file again") from None
+
+
+def _array_header(body: bytes, order: str) -> _Array:
+    kind, flags, position = _element(body, 0, order)
+    if _NUMBERS.get(kind) != "u4" or len(flags) != 8:
+        raise UnreadableFile("a MATLAB array begins without its flags; the file is damaged")
+    first_word = int(np.frombuffer(flags, f"{order}u4", count=1)[0])
+    array_class = first_word & 0xFF
+    if array_class == _OPAQUE_CLASS:
+        return _Array("", (), False, position)
+    kind, dimensions, position = _element(body, position, order)
+    if _NUMBERS.get(kind) != "i4":
+        raise UnreadableFile("a MATLAB array has no dimensions; the file is damaged")
+    _, name, position = _element(body, position, order)
+    return _Array(
+        name=name.decode("latin-1"),
+        dimensions=tuple(np.frombuffer(dimensions, f"{order}i4", count=len(dimensions) // 4).tolist()),
+        is_real_number=_FIRST_NUMERIC_CLASS <= array_class <= _LAST_NUMERIC_CLASS
+        and not (first_word >> 8) & _COMPLEX_FLAG,
+        numbers_at=position,
+    )
+
+
+def _numbers(body: bytes, array: _Array, order: str) -> np.ndarray:
+    """An array in its declared shape; MATLAB may store it in a narrower type than the array's own."""
+    if not array.is_real_number:
+        raise UnreadableFile(f"`{array.name}` is no array of real numbers; expected float or integer numbers")
+    if len(array.dimensions) != 2:
+        raise UnreadableFile(f"`{array.name}` has {len(array.dimensions)} dimensions; expected 2")
+    kind, stored, _ = _element(body, array.numbers_at, order)
+    if kind not in _NUMBERS:
+        raise UnreadableFile(f"`{array.name}` is stored as MATLAB type {kind}; expected float or integer numbers")
+    dtype = np.dtype(f"{order}{_NUMBERS[kind]}")
+    expected_bytes = math.prod(array.dimensions) * dtype.itemsize
+    if min(array.dimensions) < 0 or len(stored) != expected_bytes:
+        raise UnreadableFile(
+            f"`{array.name}` has {len(stored)} bytes, its shape {array.dimensions} says {expected_bytes}; "
+            "the file is damaged"
+        )
+    return np.frombuffer(stored, dtype).reshape(array.dimensions, order="F")

@@ -1,0 +1,190 @@
+"""MATLAB files of CODE-15 against scipy.io, which writes them here and is not what reads them."""
+
+import csv
+import io
+import struct
+import tracemalloc
+import zlib
+from collections import Counter
+
+import numpy as np
+import pytest
+import scipy.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from twelvelead.ecg import LEADS
+from twelvelead.errors import SignalError, UnreadableFile, UnsupportedFormat
+from twelvelead.formats import read
+from twelvelead.formats.mat import read_mat
+from unit.test_formats_fuzz import outcome_of
+from unit.vendor_files import SHARED
+
+CODE15 = SHARED / "data" / "code15_mat"
+needs_code15 = pytest.mark.skipif(not CODE15.is_dir(), reason="CODE-15's MATLAB files are not on this machine")
+
+
+def mat(compressed: bool = False, **variables) -> bytes:
+    stream = io.BytesIO()
+    scipy.io.savemat(stream, variables, do_compression=compressed)
+    return stream.getvalue()
+
+
+def signal_mv(samples: int = 40) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(12, samples)).astype(np.float32)
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
+    with (SHARED / "data" / name).open(newline="") as table:
+        return list(csv.DictReader(table))
+
+
+@needs_code15
+def test_the_ten_real_files_are_what_the_tables_say():
+    lengths = {row["save_file"]: int(row["sample_size"]) for row in rows_of("code15_meta.csv")}
+    windows = Counter(row["save_file"] for row in rows_of("code15_segmented.csv"))
+    files = sorted(CODE15.iterdir())
+    assert len(files) == len(lengths) == 10
+    for path in files:
+        recording = read(path)
+        assert recording.format == "code15_mat"
+        assert recording.leads == LEADS
+        assert recording.sampling_rate_hz == 400
+        assert recording.samples.shape == (12, lengths[path.name])
+        assert int(recording.samples.shape[1] * 500 / 400) // 2500 == windows[path.name]
+        np.testing.assert_array_equal(recording.samples, scipy.io.loadmat(path)["feats"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    signal=st.integers(1, 30).flatmap(
+        lambda length: hnp.arrays(st.sampled_from(["f4", "f8", "i2", "u2", "i4", "u1", "i8"]), (12, length))
+    ),
+    compressed=st.booleans(),
+    rate=st.sampled_from([np.int64(400), 500.0, np.uint8(250), np.float32(360)]),
+)
+def test_numbers_of_every_type_come_back(signal, compressed, rate):
+    content = mat(compressed, notes={"a": [1, 2]}, text="abc", feats=signal, org_sample_rate=rate, cells=[1, "x"])
+    recording = read_mat(content)
+    assert recording.sampling_rate_hz == float(rate)
+    assert recording.samples.dtype in (np.int16, np.int32, np.float32)
+    assert recording.samples.flags.c_contiguous
+    with np.errstate(over="ignore"):
+        fits = signal.dtype.kind == "f" or (abs(signal.astype(object)) < 2**31).all()
+        expected = signal.astype(np.float32) if signal.dtype.kind == "f" or not fits else signal
+    np.testing.assert_array_equal(recording.samples, expected)
+
+
+def test_fields():
+    recording = read_mat(mat(feats=signal_mv(), org_sample_rate=400))
+    assert recording.units == "assumed mV"
+    assert not recording.deepecg_reads
+    np.testing.assert_array_equal(recording.gain_mv, np.ones(12))
+
+
+def test_the_current_rate_is_the_rate_of_resampled_feats():
+    assert read_mat(mat(feats=signal_mv(), org_sample_rate=400, curr_sample_rate=500)).sampling_rate_hz == 500
+
+
+def test_big_endian_files_are_read():
+    def element(kind: int, body: bytes) -> bytes:
+        return struct.pack(">II", kind, len(body)) + body + b"\0" * (-len(body) % 8)
+
+    def array(name: bytes, numbers: np.ndarray) -> bytes:
+        body = element(6, struct.pack(">II", 7, 0)) + element(5, struct.pack(">ii", *numbers.shape)) + element(1, name)
+        return element(14, body + element(7, numbers.astype(">f4").tobytes(order="F")))
+
+    signal = signal_mv()
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x01\x00MI"
+    recording = read_mat(header + array(b"feats", signal) + array(b"org_sample_rate", np.array([[400.0]])))
+    np.testing.assert_array_equal(recording.samples, signal)
+    assert recording.samples.dtype == np.dtype("=f4")
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        (mat(val=signal_mv(), org_sample_rate=400), UnsupportedFormat, "without a variable `feats`"),
+        (mat(feats=signal_mv().T, org_sample_rate=400), UnreadableFile, r"shape \(40, 12\); expected \(12, samples\)"),
+        (mat(feats=np.zeros((8, 40)), org_sample_rate=400), UnreadableFile, r"shape \(8, 40\)"),
+        (mat(feats=np.zeros((12, 0)), org_sample_rate=400), UnreadableFile, r"shape \(12, 0\)"),
+        (mat(feats=np.zeros((12, 4, 2)), org_sample_rate=400), UnreadableFile, "3 dimensions"),
+        (mat(feats=np.zeros((12, 40), complex), org_sample_rate=400), UnreadableFile, "real numbers"),
+        (mat(feats="x" * 40, org_sample_rate=400), UnreadableFile, "real numbers"),
+        (mat(feats={"a": 1}, org_sample_rate=400), UnreadableFile, "real numbers"),
+        (mat(feats=signal_mv()), UnreadableFile, "no sampling rate"),
+        (mat(feats=signal_mv(), org_sample_rate=0), UnreadableFile, "`org_sample_rate` gives 0 Hz"),
+        (mat(feats=signal_mv(), org_sample_rate=np.nan), UnreadableFile, "gives nan Hz"),
+        (mat(feats=signal_mv(), org_sample_rate=[400, 500]), UnreadableFile, "2 numbers"),
+        (b"MATLAB 5.0 MAT-file".ljust(128), UnreadableFile, "header is broken"),
+        (b"MATLAB 5.0 MAT-file", UnreadableFile, "header is broken"),
+    ],
+)
+def test_what_is_no_recording_is_named(tmp_path, content, error, message):
+    path = tmp_path / "ecg.xml"
+    path.write_bytes(content)
+    with pytest.raises(error, match=message) as raised:
+        read(path)
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_truncated_at_every_place(compressed):
+    content = mat(compressed, org_sample_rate=400, feats=signal_mv(5))
+    assert read_mat(content).samples.shape == (12, 5)
+    for kept in range(len(content)):
+        with pytest.raises(SignalError):
+            read_mat(content[:kept])
+
+
+def matrix(name: bytes, dimensions: tuple[int, int], numbers: bytes) -> bytes:
+    flags = struct.pack("<IIII", 6, 8, 7, 0) + struct.pack("<IIii", 5, 8, *dimensions)
+    named = struct.pack("<II", 1, len(name)) + name.ljust(8, b"\0")
+    return flags + named + struct.pack("<II", 7, len(numbers)) + numbers
+
+
+def test_claimed_sizes_are_checked_before_memory_is_taken():
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    shape_only = matrix(b"feats", (12, 2**30), b"\0" * 96)
+    with pytest.raises(UnreadableFile, match="its shape .* says"):
+        read_mat(header + struct.pack("<II", 14, len(shape_only)) + shape_only)
+    with pytest.raises(UnreadableFile, match="truncated"):
+        read_mat(header + struct.pack("<II", 14, 2**31) + shape_only)
+    claimed = zlib.compress(struct.pack("<II", 14, 2**31) + shape_only)
+    with pytest.raises(UnreadableFile, match="2048 MiB"):
+        read_mat(header + struct.pack("<II", 15, len(claimed)) + claimed)
+
+
+def test_a_bomb_beside_the_signal_is_not_inflated():
+    bomb = zlib.compressobj(9)
+    compressed = bomb.compress(struct.pack("<II", 14, 2**30) + matrix(b"other", (1, 2**27), b""))
+    block = bytes(2**20)
+    compressed += b"".join(bomb.compress(block) for _ in range(64)) + bomb.flush()
+    content = mat(feats=signal_mv(), org_sample_rate=400) + struct.pack("<II", 15, len(compressed)) + compressed
+    tracemalloc.start()
+    try:
+        assert read_mat(content).samples.shape == (12, 40)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    compressed=st.booleans(),
+    flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
+    kept=st.floats(0.5, 1),
+)
+def test_damage_only_raises_signal_errors(tmp_path_factory, compressed, flips, kept):
+    damaged = bytearray(mat(compressed, org_sample_rate=400, feats=signal_mv(), text="abc"))
+    for where, value in flips:
+        damaged[int(where * (len(damaged) - 1))] = value
+    path = tmp_path_factory.getbasetemp() / "damaged.mat"
+    path.write_bytes(bytes(damaged[: int(kept * len(damaged)) if kept > 0.75 else len(damaged)]))
+    outcome = outcome_of(path)
+    if isinstance(outcome, SignalError):
+        assert "\n" not in str(outcome)
+    else:
+        assert outcome.samples.shape[0] == 12
+        assert outcome.samples.shape[1] > 0
