@@ -5,6 +5,11 @@ from twelvelead.registry import LEXICON
 BERT = REGISTRY.labeler != LEXICON
 
 
+def weights_of_labeler(wildcards):
+    or_stop(REGISTRY.check_labeler)
+    return work(f"models/{REGISTRY.labeler}/weights.json") if BERT else []
+
+
 rule label:
     input:
         cells=lambda wildcards: PLANS[wildcards.batch].cells,
@@ -14,7 +19,7 @@ rule label:
         patterns=str(ROOT / "config/labels/deepecg77.csv"),
         phrases=[] if BERT else str(ROOT / "config/labels/lexicon_phrases.csv"),
         qualifiers=[] if BERT else str(ROOT / "config/labels/lexicon_qualifiers.csv"),
-        weights=work(f"models/{REGISTRY.labeler}/weights.json") if BERT else [],
+        weights=weights_of_labeler,
     output:
         texts=work("{batch}/labels/{task}/texts.parquet"),
         cells=work("{batch}/labels/{task}/cells.parquet"),

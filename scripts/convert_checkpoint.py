@@ -6,4 +6,5 @@ with logged(snakemake) as log:
     from twelvelead.models.checkpoint import convert
     from twelvelead.models.weights import read_record
 
-    convert(read_record(snakemake.input.record)["path"], snakemake.output.weights)
+    record = read_record(snakemake.input.record)
+    convert(record["path"], snakemake.output.weights, verified=record["files"])

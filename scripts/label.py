@@ -21,10 +21,10 @@ with logged(snakemake) as log:
             lexicon = load_lexicon(files.phrases, files.qualifiers, patterns)
             return with_lexicon(texts, lexicon, parameters.uncertain)
         from twelvelead.labels.bert import label_texts, load_bert
-        from twelvelead.models.weights import read_record
+        from twelvelead.models.weights import read_record, verified_path
 
         with leased_device(parameters.device, on_gpu=True) as device:
-            model = load_bert(read_record(files.weights)["path"], device, snakemake.threads)
+            model = load_bert(verified_path(read_record(files.weights)), device, snakemake.threads)
             return with_probabilities(label_texts(texts, model), patterns.bert_threshold)
 
     cells = pd.read_parquet(files.cells)

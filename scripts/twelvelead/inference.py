@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twelvelead.atomic import replacing
-from twelvelead.models.weights import weights_sha256
+from twelvelead.errors import ConfigError, ModelError
+from twelvelead.models.weights import verified_path, weights_sha256
 from twelvelead.tensors import prepared_ids
 
 BLOCK = 256  # recordings handed to a model at once, 30 MB of the deepecg recipe
@@ -20,16 +21,21 @@ Block = tuple[list[str], np.ndarray]  # ecg_ids, signals (n, leads, samples)
 
 
 def load_model(settings: Mapping, weights: Mapping, converted: str | None, device: str, threads: int):
-    """The model of a record of verified weights; its family checks the file it opens against the recorded hash.
+    """The model of a record of verified weights, compared with the record again.
 
     settings   as registry.family_settings gives them, with trust_local_weights
     weights    as models.weights.record returns it
     converted  the checkpoint as models.checkpoint.convert wrote it, for families that need it
+    Raises ModelError for weights that are not those of the record, ConfigError for settings, which name the model.
     """
     family = import_module(f"twelvelead.models.{weights['family']}")
     pinned = {"sha256": weights_sha256(weights)} if weights["pinned_by"] != "nobody" else {}
     exact = {"precision": "float32"} if device == "cpu" and "precision" in settings else {}
-    return family.load(converted or weights["path"], device, {**settings, **pinned, **exact, "threads": threads})
+    try:
+        path = converted or verified_path(weights)
+        return family.load(path, device, {**settings, **pinned, **exact, "threads": threads})
+    except (ConfigError, ModelError) as error:
+        raise type(error)(f"model `{weights['model']}`: {error}") from error
 
 
 def predict_chunk(model, tensors: Sequence[str], statuses: Sequence[str], destination: str | Path) -> int:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from twelvelead.config import check, did_you_mean, read_yaml, with_defaults
-from twelvelead.errors import ConfigError
+from twelvelead.errors import ConfigError, ModelError
 from twelvelead.labels.patterns import read_patterns, read_rows
 from twelvelead.models import FAMILIES
 from twelvelead.models.lockfile import is_at_hand
@@ -23,7 +23,7 @@ COMMON_KEYS = ("title", "family", "source", "sha256", "settings", "thresholds", 
 class Registry:
     """models and tasks by name; absent says, for every model that cannot run now, what is missing and what to do.
 
-    labeler  "lexicon", or the model that turns machine statements into patterns
+    labeler  "lexicon", or the model that turns machine statements into patterns; absent only where it was asked for
     """
 
     models: dict[str, dict]
@@ -59,13 +59,28 @@ class Registry:
         """Models that could answer a task but are not at hand, with the reason."""
         return {model: self.absent[model] for model in self.tasks[task]["models"] if model in self.absent}
 
+    def check_labeler(self) -> None:
+        """Raises ConfigError where the labeler that was asked for is not at hand: only a job that needs it fails."""
+        if self.labeler in self.absent:
+            raise ConfigError(
+                f"configuration: `labeler` is {self.labeler}, but {self.absent[self.labeler]}; "
+                "or set `labeler: lexicon`"
+            )
+
     def worth_a_warning(self, settings: Mapping) -> dict[str, str]:
-        """Absent models that a user may expect to run, with the reason: named in `models`, or with weights at hand."""
+        """Absent models that a user may expect to run: named in `models`, with weights at hand, or of a path of theirs.
+
+        Each with the reason.
+        """
         named = [] if settings["models"] == "auto" else settings["models"]
         return {
             name: reason
             for name, reason in self.absent.items()
-            if name in named or (reason == _missing(name, self.models[name], settings) and _has_weights(name, settings))
+            if name in named
+            or (
+                reason == _missing(name, self.models[name], settings)
+                and _is_expected(name, self.models[name], settings)
+            )
         }
 
     def to_fetch(self, settings: Mapping) -> list[str]:
@@ -139,6 +154,12 @@ def _resolved(name: str, entry: dict, root: Path) -> dict:
         resolved["labels"] = _labels(name, entry["labels"], root)
     if isinstance(entry.get("output_order"), str):
         resolved["output_order"] = _order(name, entry, root)
+    order = resolved.get("output_order")
+    if order is not None and (len(order) != len(resolved["labels"]) or len(set(order)) < len(order)):
+        raise ConfigError(
+            f"model `{name}`: output_order is {str(order)[:80]}, expected {len(resolved['labels'])} different "
+            "positions, one for each of `labels`"
+        )
     return resolved
 
 
@@ -172,10 +193,11 @@ def _check_task(name: str, task: Mapping, models: Mapping[str, Mapping], pattern
         if FAMILIES[entry["family"]].reads != "signals":
             raise ConfigError(f"task `{name}` names model `{model}`, which reads texts; set `labeler: {model}` instead")
         labels = entry.get("labels")
+        if task["kind"] == "binary" and (labels is None or len(labels) != 1):
+            several = "several" if labels is None else len(labels)
+            raise ConfigError(f"task `{name}` is 0 or 1, but model `{model}` has {several} outputs; it needs one")
         if labels is None or "mapping" in entry:
             continue
-        if task["kind"] == "binary" and len(labels) != 1:
-            raise ConfigError(f"task `{name}` is 0 or 1, but model `{model}` has {len(labels)} outputs; it needs one")
         foreign = [label for label in labels if label not in patterns]
         if task["kind"] == "patterns" and foreign:
             raise ConfigError(
@@ -202,8 +224,11 @@ def _left_out(name: str, entry: Mapping, settings: Mapping) -> str:
     return ""
 
 
-def _has_weights(name: str, settings: Mapping) -> bool:
-    return is_at_hand(Path(settings["weights"]) / name)
+def _is_expected(name: str, entry: Mapping, settings: Mapping) -> bool:
+    try:
+        return "path" in entry["source"] or is_at_hand(Path(settings["weights"]) / name)
+    except ModelError:  # a folder that cannot be read
+        return True
 
 
 def _missing(name: str, entry: Mapping, settings: Mapping) -> str:
@@ -220,7 +245,7 @@ def _labeler_names(labeler: str) -> tuple[str, ...]:
 
 
 def _labeler(labeler: str, models: Mapping[str, Mapping], absent: Mapping[str, str]) -> str:
-    """The lexicon or the model that `labeler` stands for. Raises ConfigError where it is not there."""
+    """The lexicon or the model that `labeler` stands for, be it at hand or not. Raises ConfigError for another name."""
     if labeler not in ("auto", "bert", LEXICON):
         texts = [name for name, entry in models.items() if FAMILIES[entry["family"]].reads == "texts"]
         if labeler not in texts:
@@ -233,6 +258,4 @@ def _labeler(labeler: str, models: Mapping[str, Mapping], absent: Mapping[str, s
     at_hand = [name for name in names if name in models and name not in absent]
     if at_hand:
         return at_hand[0]
-    if labeler in ("auto", LEXICON):
-        return LEXICON
-    raise ConfigError(f"configuration: `labeler: {labeler}`, but {absent[names[0]]}; or set `labeler: lexicon`")
+    return LEXICON if labeler in ("auto", LEXICON) else names[0]

@@ -216,7 +216,11 @@ def test_conversion_is_repeatable_hashed_and_verified(tmp_path):
         assert converted.tensors[name].shape == tensor.shape
         assert torch.equal(converted.tensors[name].read(), tensor.read())
     before = first.stat().st_mtime_ns
-    assert convert(folder, first).stat().st_mtime_ns == before
+    verified = described["source_sha256"]
+    assert convert(folder, first, verified).stat().st_mtime_ns == before
+    for others in ({"wcr.pt": verified["wcr.pt"]}, verified | {"wcr.pt": "0" * 64}):
+        with pytest.raises(ModelError, match=r"(base_ssl|wcr)\.pt has sha256 .* as it was verified"):
+            convert(folder, tmp_path / "other/wcr.safetensors", others)
     save(folder / "wcr.pt", {**CONFIG, "num_labels": 5})
     assert read_weights(convert(folder, first)).model_config["num_labels"] == 5
     content = bytearray(first.read_bytes())

@@ -169,6 +169,15 @@ def test_unreachable_hub(monkeypatch, tmp_path):
     assert f"the connection to {closed} failed or broke off (ConnectError)" in failure(weights=tmp_path)
 
 
+@pytest.mark.parametrize("error", [TypeError, AttributeError, KeyError])
+def test_an_answer_of_another_shape_than_the_hubs(hub, tmp_path, monkeypatch, error):
+    def misread(*_, **__):
+        raise error("'list' object has no attribute 'get'")
+
+    monkeypatch.setattr(fetching.HfApi, "model_info", misread)
+    assert "does not answer like a Hugging Face Hub" in failure(weights=tmp_path)
+
+
 @pytest.mark.parametrize("endpoint", ["huggingface.co", "http://[hub", "http://hub:99999"])
 def test_unusable_endpoint(monkeypatch, tmp_path, endpoint):
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
@@ -330,6 +339,24 @@ def test_the_other_models_go_on(hub, tmp_path):
     assert list(locked) == [NAME]
     assert list(errors) == ["closed"]
     assert "is gated" in str(errors["closed"])
+
+
+def test_a_file_that_cannot_be_read_keeps_no_other_model(hub, tmp_path, own_folder, monkeypatch):
+    hub.add("heartwise/other", {"model.pt": WEIGHTS})
+    opened = Path.open
+
+    def refuse(path, *arguments, **options):
+        if path.name == "wcr_afib_5y.pt":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    locked, errors = fetch_all({NAME: ENTRY, "other": {"source": {"hub": "heartwise/other"}}}, tmp_path, None)
+    assert list(locked) == ["other"]
+    expected = (
+        f"{own_folder / 'wcr_afib_5y.pt'} cannot be read (Permission denied); restore it or correct its permissions"
+    )
+    assert str(errors[NAME]) == expected
 
 
 def test_changed_file_is_refused(hub, tmp_path):

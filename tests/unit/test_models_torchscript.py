@@ -228,7 +228,7 @@ def test_another_shape_is_refused(model, shape):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_number_of_outputs_must_be_right(saved, batch, threads):
     model = load(saved[0], "cpu", settings(saved[1], outputs=["one", "two"], threads=threads))
-    with pytest.raises(ModelError, match=r"returned shape \(4, 3\) for 4 ECGs, expected \(4, 2\); make `outputs`"):
+    with pytest.raises(ModelError, match=r"returned shape \(4, 3\) for 4 ECGs, expected \(4, 2\); make `labels`"):
         model.predict(batch)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from twelvelead.errors import ModelError
 from twelvelead.models.lockfile import LOCK_NAME
-from twelvelead.models.weights import files_of, record, weights_sha256, why_not_at_hand
+from twelvelead.models.weights import files_of, record, verified_path, weights_sha256, why_not_at_hand
 
 CONTENT = b"weights of a model"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -61,6 +61,32 @@ def test_a_file_of_the_users_own_gets_no_lock(folder):
     assert record("mine", own | {"sha256": SHA256}, folder)["pinned_by"] == "entry"
 
 
+def test_a_file_put_beside_locked_ones_is_refused(folder):
+    record("net", entry("wcr", hub="a/net"), folder)
+    (folder / "net/base_ssl.pt").write_bytes(CONTENT)
+    with pytest.raises(ModelError, match=r"base_ssl\.pt is not in model\.lock\.json, which holds net\.pt; remove it"):
+        record("net", entry("wcr", hub="a/net"), folder)
+    (folder / "net" / LOCK_NAME).unlink()
+    assert set(record("net", entry("wcr", hub="a/net"), folder)["files"]) == {"net.pt", "base_ssl.pt"}
+
+
+def test_a_checkpoint_named_by_its_file_has_the_base_beside_it(folder):
+    (folder / "net/base_ssl.pt").write_bytes(CONTENT)
+    own = entry("wcr", path=str(folder / "net/net.pt"))
+    assert set(record("mine", own, folder)["files"]) == {"net.pt", "base_ssl.pt"}
+    assert files_of("mine", own, folder) == [str(folder / "net/net.pt"), str(folder / "net/base_ssl.pt")]
+    assert set(record("mine", own | {"family": "torchscript"}, folder)["files"]) == {"net.pt"}
+
+
+@pytest.mark.parametrize("place", ["net/net.pt", "net"])
+def test_what_changed_since_it_was_recorded_is_not_loaded(folder, place):
+    found = record("mine", entry(path=str(folder / place)), folder)
+    assert verified_path(found) == folder / place
+    (folder / "net/net.pt").write_bytes(CONTENT[::-1])
+    with pytest.raises(ModelError, match=r"net\.pt has sha256 .* as it was verified; restore it"):
+        verified_path(found)
+
+
 def test_files_of_a_folder_are_the_models_own(folder):
     assert files_of("net", entry(hub="a/net"), folder) == [str(folder / "net/net.pt")]
 
@@ -74,7 +100,12 @@ def test_weights_that_are_no_code_need_nobody(folder, family):
 
 def test_a_package_ships_what_is_pinned(tmp_path):
     of_package = entry("openecg", package="openecg", file="models/codec_v6_int8.onnx")
-    assert record("rhythm", of_package, tmp_path)["pinned_by"] == "package"
+    found = record("rhythm", of_package, tmp_path)
+    assert found["pinned_by"] == "package"
+    assert found["path"] == "models/codec_v6_int8.onnx"  # another environment has it elsewhere
+    assert verified_path(found).is_file()
+    with pytest.raises(ModelError, match="as it was verified"):
+        verified_path(found | {"files": {found["path"]: "0" * 64}})
     with pytest.raises(ModelError, match="run make setup to get the pinned version"):
         record("rhythm", of_package | {"sha256": "0" * 64}, tmp_path)
     with pytest.raises(ModelError, match="ships no"):

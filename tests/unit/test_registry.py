@@ -70,6 +70,7 @@ def test_a_family_gets_outputs_order_and_scale():
         ({**NET, "labels": "table.csv"}, r"table\.csv"),
         ({**NET, "lables": ["a"]}, "did you mean `net.labels`|unknown key `net.lables`"),
         ({**NET, "source": {"path": "net.onnx", "hub": "a/b"}}, "source"),
+        ({**NET, "family": "wcr", "output_order": [0, 1]}, r"output_order is \[0, 1\], expected 1 different positions"),
     ],
 )
 def test_a_wrong_entry_is_an_error_that_says_what_was_expected(own, entry, message):
@@ -90,6 +91,12 @@ def test_a_task_and_the_outputs_of_its_models_must_fit(own, labels, kind, messag
         load(**own({"net": {**NET, "labels": labels}}, {"mine": task}))
 
 
+def test_a_model_of_patterns_answers_no_binary_task(own):
+    task = {"kind": "binary", "truth_column": "t", "file_column": "f", "models": ["openecg_rhythm"]}
+    with pytest.raises(ConfigError, match="`openecg_rhythm` has several outputs; it needs one"):
+        load(**own({}, {"mine": task}))
+
+
 def test_a_labeler_answers_no_task(own):
     task = {"kind": "patterns", "truth_column": "t", "file_column": "f", "models": [BERT_LABELERS[0]]}
     with pytest.raises(ConfigError, match="which reads texts; set `labeler: Bert"):
@@ -103,6 +110,7 @@ def test_files_are_named_from_the_yaml_file_they_stand_in(own, tmp_path):
     settings = own({"net": NET})
     (tmp_path / "net.onnx").unlink()
     assert "there is no " in load(**settings).absent["net"]
+    assert set(load(**settings).worth_a_warning(load_config(settings, SCHEMA))) == {"net"}
 
 
 def test_torchscript_in_the_weights_folder_needs_somebody_who_vouches_for_it(own):
@@ -113,6 +121,22 @@ def test_torchscript_in_the_weights_folder_needs_somebody_who_vouches_for_it(own
     complete = load_config(settings, SCHEMA)
     assert set(registry.worth_a_warning(complete)) == {"efficientnetv2_afib_5y"}
     assert "efficientnetv2_afib_5y" not in load(**settings, trust_local_weights=True).absent
+
+
+def test_a_folder_that_cannot_be_read_stops_nothing(own, monkeypatch):
+    settings = own()
+    folder = put_weights(settings, "wcr_afib_5y")
+    iterate = Path.iterdir
+
+    def refuse(path):
+        if path == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterate(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    registry = load(**settings)
+    assert "cannot be read (Permission denied); restore it or correct its permissions" in registry.absent["wcr_afib_5y"]
+    assert set(registry.worth_a_warning(load_config(settings, SCHEMA))) == {"wcr_afib_5y"}
 
 
 def test_a_checkpoint_that_is_only_read_needs_no_trust(own):
@@ -143,9 +167,12 @@ class TestLabeler:
         assert load(**settings).labeler == BERT_LABELERS[0]
 
     @pytest.mark.parametrize("labeler", ["bert", BERT_LABELERS[0]])
-    def test_one_that_is_asked_for_must_be_there(self, own, labeler):
+    def test_one_that_is_asked_for_must_be_there_for_the_job_that_needs_it(self, own, labeler):
+        registry = load(**own(), labeler=labeler)  # fetch_models has to start
+        assert registry.labeler == BERT_LABELERS[0]
         with pytest.raises(ConfigError, match="run `snakemake fetch_models`.*or set `labeler: lexicon`"):
-            load(**own(), labeler=labeler)
+            registry.check_labeler()
+        assert load(**own()).check_labeler() is None
 
     def test_a_model_of_signals_is_none(self):
         with pytest.raises(ConfigError, match="expected one of auto, lexicon, bert, Bert"):

@@ -166,7 +166,7 @@ def _classifier(folder: Path) -> BertForSequenceClassification:
 
 def _tokenizer(folder: Path, embeddings: int) -> PreTrainedTokenizerBase:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # its Rust part raises bare Exception
         raise ModelError(
             f"{folder}: transformers cannot read the tokenizer ({_first_line(error)}); fetch the model again "

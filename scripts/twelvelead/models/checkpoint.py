@@ -65,9 +65,10 @@ def read_weights(path: str | Path) -> Checkpoint:
     return Checkpoint(_merged(checkpoint.model_config, read_checkpoint(base).model_config), checkpoint.tensors)
 
 
-def convert(path: str | Path, destination: str | Path) -> Path:
+def convert(path: str | Path, destination: str | Path, verified: Mapping[str, str] | None = None) -> Path:
     """Writes what read_weights gives of `path` as `destination` (.safetensors), with a .json beside it; returns it.
 
+    verified  file name -> sha256; with it, no other file is read
     The JSON holds the model's configuration and sha256 of all files. Nothing is done where destination was made of the
     same files before. Equal checkpoints give equal bytes. Raises ModelError.
     """
@@ -75,6 +76,12 @@ def convert(path: str | Path, destination: str | Path) -> Path:
     if destination.suffix != ".safetensors":
         raise ModelError(f"{destination}: name of a converted checkpoint, expected one that ends in .safetensors")
     sources = {file.name: sha256(file) for file in _files(Path(path)) if file is not None}
+    for name, found in sources.items():
+        if verified is not None and verified.get(name) != found:
+            raise ModelError(
+                f"{path}: {name} has sha256 {found}, expected {verified.get(name, 'no such file')} as it was verified; "
+                "restore what was there, or run again if the change was meant"
+            )
     if destination.is_file() and _is_made_of(destination, sources):
         return destination
     checkpoint = read_weights(path)

@@ -257,7 +257,8 @@ def _git_hash(path: Path) -> str:
 def _in_one_sentence(source: _Source, weights: Path) -> Iterator[None]:
     try:
         yield
-    except (HfHubHTTPError, HTTPError, OSError, ValueError) as error:
+    except (HfHubHTTPError, HTTPError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        # The client raises the last three on an answer of another shape than the hub's.
         # Neither its text nor its traceback: they can quote signed addresses.
         raise ModelError(f"{source.name}: {_sentence(error, source, weights)}") from None
 

@@ -1,12 +1,13 @@
 """What is in a model's weights folder: sha256 and size of every file a model needs, kept in its model.lock.json.
 
-Nothing here makes a request. Loaders open `LockedModel.path(file)` of a verified model and no other file of the folder.
+Nothing here makes a request. A file of the kinds that loaders open has to be in the lock, whoever put it there.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -71,25 +72,32 @@ class LockedModel:
 def load_locked(name: str, entry: Mapping, weights: Path) -> LockedModel:
     """The model in `weights/<name>/`, every file of it verified; a folder without a lock is locked as it is.
 
-    Raises ModelError for an absent folder, and for a file that is absent or other than the lock or the entry says.
+    Raises ModelError for an absent folder, and for a file that is absent, other than the lock or the entry says, or not
+    in the lock.
     """
     folder = weights / name
     if not is_at_hand(folder):
         raise ModelError(
             f"{name}: no weights in {folder}/; run `snakemake fetch_models`, or put the model's files there"
         )
-    if not (folder / LOCK_NAME).exists():
-        return lock_existing(name, entry, folder)
-    locked = read_lock(name, folder)
-    _check_source(locked, entry)
-    check_pins(locked, entry)
-    verify(locked)
+    with _readable(folder):
+        if not (folder / LOCK_NAME).exists():
+            return lock_existing(name, entry, folder)
+        locked = read_lock(name, folder)
+        _check_source(locked, entry)
+        check_pins(locked, entry)
+        verify(locked)
+        _check_nothing_else(locked, entry)
     return locked
 
 
 def is_at_hand(folder: Path) -> bool:
-    """Whether a weights folder is there with anything in it; fetching never leaves one that is incomplete."""
-    return folder.is_dir() and any(folder.iterdir())
+    """Whether a weights folder is there with anything in it; fetching never leaves one that is incomplete.
+
+    Raises ModelError for a folder that cannot be read.
+    """
+    with _readable(folder):
+        return folder.is_dir() and any(folder.iterdir())
 
 
 def lock_existing(name: str, entry: Mapping, folder: Path) -> LockedModel:
@@ -99,8 +107,7 @@ def lock_existing(name: str, entry: Mapping, folder: Path) -> LockedModel:
     Raises ModelError for a folder without weights and for a file that is not the one pinned by the entry.
     """
     patterns = entry["source"].get("files")
-    present = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    files = needed_files(present, patterns)
+    files = present_files(folder, patterns)
     if not files:
         raise ModelError(
             f"{name}: {folder}/ is there but holds none of {', '.join(patterns or WEIGHT_PATTERNS)}; "
@@ -115,9 +122,14 @@ def lock_existing(name: str, entry: Mapping, folder: Path) -> LockedModel:
     return locked
 
 
+def present_files(folder: Path, patterns: Sequence[str] | None) -> list[str]:
+    """The files in a folder that a model needs, as needed_files says, by their path below it."""
+    return needed_files((path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()), patterns)
+
+
 def lock_of(path: Path) -> LockedFile:
-    """sha256 and size of a file as it is."""
-    with path.open("rb") as content:
+    """sha256 and size of a file as it is. Raises ModelError for one that cannot be read."""
+    with _readable(path), path.open("rb") as content:
         return LockedFile(hashlib.file_digest(content, "sha256").hexdigest(), path.stat().st_size)
 
 
@@ -188,6 +200,31 @@ def verify(locked: LockedModel) -> None:
                 f"{path} has sha256 {found.sha256} ({found.size} bytes), expected {expected.sha256} "
                 f"({expected.size} bytes, {LOCK_NAME}); {remedy}"
             )
+
+
+def _check_nothing_else(locked: LockedModel, entry: Mapping) -> None:
+    """Raises ModelError for a file that a loader would open and that was put there after the others were locked."""
+    files = [file for file in present_files(locked.folder, entry["source"].get("files")) if file not in locked.files]
+    if files:
+        remedy = (
+            f"or remove {locked.folder / LOCK_NAME} if the file belongs to the model"
+            if locked.repository is None
+            else f"or remove {locked.folder}/ and run `snakemake fetch_models`"
+        )
+        raise ModelError(
+            f"{locked.folder / files[0]} is not in {LOCK_NAME}, which holds {', '.join(locked.files)}; remove it, "
+            f"{remedy}"
+        )
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"{error.filename or path} cannot be read ({error.strerror}); restore it or correct its permissions"
+        ) from error
 
 
 def check_pins(locked: LockedModel, entry: Mapping) -> None:

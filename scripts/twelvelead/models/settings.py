@@ -78,7 +78,8 @@ def weights_file(path: str | Path, suffix: str) -> Path:
         if len(found) != 1:
             names = ", ".join(file.name for file in found) or "none"
             raise ModelError(
-                f"{path}: expected one {suffix} file in this folder, found {names}; leave the model's own there"
+                f"{path}: expected one {suffix} file in this folder, found {names}; leave the model's own there "
+                "alone (from the hub: name it by `files` of the model's source, remove the folder, run fetch_models)"
             )
         return found[0]
     if not path.is_file():
@@ -120,6 +121,6 @@ def check_outputs(found: np.ndarray, rows: int, outputs: tuple[str, ...], file: 
     if found.shape != (rows, len(outputs)):
         raise ModelError(
             f"{file}: returned shape {tuple(found.shape)} for {rows} ECGs, expected ({rows}, {len(outputs)}); "
-            "make `outputs` in its settings name every output"
+            "make `labels` of the model's entry name every output"
         )
     return found

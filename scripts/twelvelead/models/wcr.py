@@ -148,13 +148,13 @@ def _output_order(path: str | Path, order: object, outputs: tuple[str, ...], n_l
         order = list(range(len(outputs)))
         if len(outputs) != n_labels:
             raise ModelError(
-                f"{path}: the network has {n_labels} outputs, expected {len(outputs)} as `outputs` names them; correct "
-                "`outputs` in the model's settings, or give output_order"
+                f"{path}: the network has {n_labels} outputs, expected {len(outputs)} as `labels` names them; correct "
+                "`labels` of the model's entry, or give output_order"
             )
     numbers = isinstance(order, list | tuple) and all(type(number) is int for number in order)
     if not numbers or len(order) != len(outputs) or len(set(order)) < len(order) or set(order) - set(range(n_labels)):
         raise ConfigError(
-            f"settings of a model of family wcr: output_order is {str(order)[:80]}, expected {len(outputs)} different "
-            f"whole numbers of 0 to {n_labels - 1}, one for each of `outputs`"
+            f"output_order is {str(order)[:80]}, expected {len(outputs)} different whole numbers of 0 to "
+            f"{n_labels - 1}, one for each of `labels`"
         )
     return list(order)
