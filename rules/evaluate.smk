@@ -114,6 +114,7 @@ rule compare:
         mem_mb=4000,
         runtime=60,
     params:
+        kind=lambda wildcards: REGISTRY.tasks[wildcards.task]["kind"],
         settings=lambda wildcards: evaluation_settings(wildcards.task),
         published=lambda wildcards: {
             model: thresholds_of(model) for task, model in runs(wildcards.batch) if task == wildcards.task

@@ -11,7 +11,7 @@ with logged(snakemake) as log:
     from twelvelead.assembly import targets_of
     from twelvelead.atomic import write_text
     from twelvelead.evaluation.evaluation import EvaluationSettings
-    from twelvelead.scoring import compare_models, threshold_sets, with_patients_and_groups
+    from twelvelead.scoring import TRUTH_OF_KIND, compare_models, threshold_sets, with_patients_and_groups
 
     inputs, parameters, task = snakemake.input, snakemake.params, snakemake.wildcards.task
     cells = pd.read_parquet(inputs.cells)
@@ -23,6 +23,6 @@ with logged(snakemake) as log:
     }
     settings = EvaluationSettings(**parameters.settings, workers=snakemake.threads)
     pairs = compare_models(scored, sets, settings)
-    content = {"task": task, "models": list(scored), "pairs": pairs}
+    content = {"task": task, "truth": TRUTH_OF_KIND[parameters.kind], "models": list(scored), "pairs": pairs}
     write_text(snakemake.output.comparison, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     log.info("%d pairs of models", len(pairs))

@@ -12,6 +12,7 @@ with logged(snakemake):
     from twelvelead.evaluation.tables import write_metrics_csv, write_metrics_json
     from twelvelead.models.weights import read_record
     from twelvelead.scoring import (
+        TRUTH_OF_KIND,
         groups_of_rows,
         is_transported,
         metrics_of,
@@ -36,5 +37,6 @@ with logged(snakemake):
     settings = EvaluationSettings(**parameters.settings, workers=snakemake.threads)
     found = evaluate(scores, sets, categories, groups_of_rows(rows), settings)
     found["undefined_metrics"] = metrics.reasons  # why a value of metrics.json is null
-    found = {"task": task, "model": snakemake.wildcards.model, "kind": parameters.kind} | found
+    about = {"task": task, "model": snakemake.wildcards.model, "kind": parameters.kind}
+    found = about | {"truth": TRUTH_OF_KIND[parameters.kind]} | found
     write_text(snakemake.output.evaluation, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

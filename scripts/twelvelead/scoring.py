@@ -10,10 +10,14 @@ from twelvelead.assembly import matrices, targets_of
 from twelvelead.evaluation.comparison import ComparedModel, compare
 from twelvelead.evaluation.deepecg_metrics import BINARY_KEY, Metrics, binary_metrics, multilabel_metrics
 from twelvelead.evaluation.evaluation import EvaluationSettings, Scores, ThresholdSet
-from twelvelead.evaluation.operating_points import fitted_thresholds
 from twelvelead.evaluation.threshold_sets import given_set, published_sets
 from twelvelead.labels.patterns import read_category_order, read_patterns
 from twelvelead.table import GROUP
+
+TRUTH_OF_KIND = {
+    "patterns": "pseudo-label: read in machine statements, not a cardiologist's diagnosis",
+    "binary": "0 or 1 of the table",
+}
 
 
 def metrics_of(scored: pd.DataFrame, kind: str, patterns_path: str, categories_path: str) -> Metrics:
@@ -44,7 +48,7 @@ def with_patients_and_groups(scored: pd.DataFrame, cells: pd.DataFrame, task: st
 
 def scores_of(scored: pd.DataFrame, labels: Sequence[str] | None = None) -> Scores:
     """Truth, predictions and patients of rows as with_patients_and_groups returns them."""
-    labels = list(labels or targets_of(scored))
+    labels = targets_of(scored) if labels is None else list(labels)
     truth, probability = matrices(scored, labels)
     patients = scored["patient"].to_numpy()
     return Scores(tuple(labels), truth, probability.astype(np.float32), _clusters(patients))
@@ -73,7 +77,7 @@ def threshold_sets(
         key_of_label = {BINARY_KEY: task}
         sets += published_sets(published["table"], published["columns"], labels, key_of_label, transported)
     if given:
-        sets.append(given_set(given, criterion, labels))
+        sets.append(given_set(given, criterion, labels, {BINARY_KEY: task}))
     return sets
 
 
@@ -107,16 +111,6 @@ def _compared_model(
     name: str, table: pd.DataFrame, labels: Sequence[str], sets: Sequence[ThresholdSet], of_sets: Sequence[str]
 ) -> ComparedModel:
     """Calls are made at given thresholds, else at published ones, else at Youden's on these ECGs, label by label."""
-    scores = scores_of(table, labels)
-    fits, _ = fitted_thresholds(scores.truth, scores.probability)
-    values = np.array([np.nan if fit.threshold is None else fit.threshold for fit in fits])
     positions = [list(of_sets).index(label) for label in labels]
     fixed = sorted(sets, key=lambda of_set: of_set.kind != "given")
-    kind, set_name = ("fitted", "youden")
-    for of_set in fixed:
-        of_labels = of_set.values[positions]
-        if np.isfinite(of_labels).any():
-            values = np.where(np.isfinite(of_labels), of_labels, values)
-            kind, set_name = of_set.kind, of_set.name
-            break
-    return ComparedModel(name, scores, ThresholdSet(set_name, kind, values, tuple(fit.reason for fit in fits)))
+    return ComparedModel(name, scores_of(table, labels), [of_set.of_labels(positions) for of_set in fixed])

@@ -20,6 +20,7 @@ FIRST_ROW = 2  # row 1 of a spreadsheet is the header
 WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 GROUP = "group/"
+UNKNOWN = ("", "nan", "na", "null")  # as R and others write an empty cell
 CELL_COLUMNS = ("row", "task", "file", "path", "truth", "truth_status", "status", "message", "patient")
 
 
@@ -162,8 +163,8 @@ def cells_of(
 
 
 def groups_of(values: pd.Series, cut_points: Sequence[float] | None) -> pd.Series:
-    """The group of each cell: its text, or the band of numbers it lies in; "" where it is empty or no number."""
-    text = values.str.strip()
+    """The group of each cell: its text, or the band of numbers it lies in; "" where it is UNKNOWN or no number."""
+    text = _without_unknown(values)
     if cut_points is None:
         return text
     cuts = sorted(cut_points)
@@ -183,10 +184,15 @@ def _column(table: pd.DataFrame, column: str, key: str) -> pd.Series:
     return table[column]
 
 
+def _without_unknown(values: pd.Series) -> pd.Series:
+    text = values.str.strip()
+    return text.mask(text.str.lower().isin(UNKNOWN), "")
+
+
 def _patient_codes(table: pd.DataFrame, column: str | None) -> np.ndarray:
     if column is None:
         return np.full(len(table), -1)
-    values = _column(table, column, "patient_column").str.strip()
+    values = _without_unknown(_column(table, column, "patient_column"))
     codes = pd.factorize(values, sort=True)[0]
     return np.where(values == "", -1, codes)
 
@@ -222,7 +228,7 @@ def _read_outcomes(cells: pd.DataFrame, truth_column: str) -> None:
     """Turns 0/1 outcomes however they are written (1, 1.0, True) into "0" and "1"; anything else is invalid."""
     given = cells["truth"]
     number = pd.to_numeric(given.str.lower().replace({"true": "1", "false": "0"}), errors="coerce")
-    missing = (given == "") | given.str.lower().isin(["nan", "na", "none", "null"])
+    missing = (given == "") | given.str.lower().isin([*UNKNOWN, "none"])
     valid = number.isin([0, 1])
     cells["truth_status"] = np.select([missing, valid], ["missing", "ok"], "invalid")
     invalid = cells["truth_status"] == "invalid"

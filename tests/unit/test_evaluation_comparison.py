@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score, cohen_kappa_score, roc_auc_score
+from sklearn.metrics import average_precision_score, cohen_kappa_score, roc_auc_score, roc_curve
 from statsmodels.stats.multitest import multipletests
 
 from twelvelead.evaluation.comparison import ComparedModel, compare
@@ -27,7 +27,7 @@ def pair(n=300, clusters=None):
         if name == "poor":
             probability[:20, 0] = np.nan
         calls = ThresholdSet("t", "given", np.array([0.4, 0.5, 0.5]), ("",) * 3)
-        models.append(ComparedModel(name, Scores(LABELS, truth, probability, clusters), calls))
+        models.append(ComparedModel(name, Scores(LABELS, truth, probability, clusters), [calls]))
     return models
 
 
@@ -101,7 +101,38 @@ def test_calls_are_at_given_thresholds_before_published_and_fitted_ones():
     given = ThresholdSet("given", "given", np.array([0.6]), ("",))
     published = ThresholdSet("p", "published", np.array([0.3]), ("",))
     found = compare_models({"m": first, "k": second}, {"m": [published, given], "k": [published]}, SETTINGS)[0]
-    assert found["calls"] == {"m": {"kind": "given", "name": "given"}, "k": {"kind": "published", "name": "p"}}
+    assert found["labels"]["x"]["calls"] == [{"kind": "given", "name": "given"}, {"kind": "published", "name": "p"}]
+    assert found["calls"]["m"] == [{"kind": "given", "name": "given", "labels": 1}]
     assert found["labels"]["x"]["thresholds"] == [0.6, 0.3]
     fitted = compare_models({"m": first, "k": second}, {"m": [], "k": []}, SETTINGS)[0]
-    assert fitted["calls"]["m"]["kind"] == "fitted"
+    assert fitted["calls"]["m"] == [{"kind": "fitted", "name": "youden", "labels": 1}]
+
+
+def test_a_fitted_threshold_never_goes_by_the_name_of_a_fixed_one():
+    good, poor = pair()
+    given = ThresholdSet("given", "given", np.array([0.4, np.nan, np.nan]), ("", "none", "none"))
+    published = ThresholdSet("p", "published", np.array([np.nan, 0.5, np.nan]), ("floor", "", "floor"))
+    models = [ComparedModel("good", good.scores, [given, published]), ComparedModel("poor", poor.scores, [given])]
+    found = compare(*models, [str(row) for row in range(300)], SETTINGS)
+    kinds = {label: [call["kind"] for call in entry["calls"]] for label, entry in found["labels"].items()}
+    assert kinds == {"a": ["given", "given"], "b": ["published", "fitted"]}
+    rows = ~np.isnan(poor.scores.truth[:, 1])
+    ranks = roc_curve(poor.scores.truth[rows, 1], poor.scores.probability[rows, 1])
+    assert found["labels"]["b"]["thresholds"] == [0.5, pytest.approx(ranks[2][np.argmax(ranks[1] - ranks[0])])]
+
+
+def test_a_model_and_itself_have_no_interval_that_is_a_point():
+    good, _ = pair(clusters=np.arange(300) // 2)
+    twin = ComparedModel("twin", good.scores, good.sets)
+    found = compare(good, twin, [str(row) for row in range(300)], SETTINGS)["labels"]["b"]
+    for entry in (found["auprc"], found["brier"], found["kappa"]):
+        assert entry.get("low") is None
+        assert "same value" in entry["reason"]
+
+
+def test_models_without_a_common_label_are_not_compared():
+    first, second = tables()
+    other = second.rename(columns={"truth/x": "truth/y", "probability/x": "probability/y"})
+    found = compare_models({"m": first, "k": other}, {"m": [], "k": []}, SETTINGS)[0]
+    assert found["labels"] == {}
+    assert found["reason"]

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, confusion_matrix, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
+from twelvelead.errors import TableError
 from twelvelead.evaluation.evaluation import (
     NOT_PREDICTED,
     ONE_PATIENT,
@@ -128,6 +129,31 @@ def test_ecgs_of_one_patient_are_not_evaluable():
     assert found["not_evaluable"]["common"]["reason"] == ONE_PATIENT
 
 
+def test_a_label_whose_ecgs_are_of_one_patient_is_not_evaluable():
+    found = scores(clusters=np.maximum(np.arange(400), 99))
+    truth = found.truth.copy()
+    truth[100:, 0] = np.nan
+    judged = evaluate(Scores(LABELS, truth, found.probability, found.clusters), [], {}, {}, SETTINGS)
+    assert judged["not_evaluable"]["common"]["reason"] == ONE_PATIENT
+    assert "partly known" in judged["labels"]
+
+
+def test_a_truth_that_is_neither_is_an_error_in_a_label_that_is_not_evaluated_too():
+    found = scores()
+    truth = found.truth.copy()
+    truth[7, 1] = 2
+    with pytest.raises(TableError, match="1 values such as 2"):
+        evaluate(Scores(LABELS, truth, found.probability), [], {}, {}, SETTINGS)
+
+
+def test_a_label_of_unknown_truth_that_is_not_predicted_is_called_so():
+    found = scores()
+    judged = evaluate(Scores(LABELS, found.truth * np.nan, found.probability), [], {"Both": LABELS}, {}, SETTINGS)
+    assert judged["not_evaluable"]["unpredicted"]["reason"] == NOT_PREDICTED
+    assert judged["not_evaluable"]["common"]["reason"] != NOT_PREDICTED
+    assert judged["categories"]["Both"]["not_predicted"] == 1
+
+
 def test_the_number_of_workers_changes_nothing(judged):
     again = evaluate(
         scores(),
@@ -158,6 +184,27 @@ class TestSubgroups:
         found = evaluate(scores(), [], {}, self.groups({"F": 190, "M": 205, "X": 5}), SETTINGS)["subgroups"]["sex"]
         assert list(found["groups"]) == ["M"]  # X alone could be counted from the rest
         assert found["suppressed_groups"] == 2
+
+    @pytest.mark.parametrize(
+        ("sizes", "shown"),
+        [
+            ({"F": 190, "M": 201, "X": 8, "Y": 1}, {"M"}),  # 9 would be left over
+            ({"F": 190, "M": 190, "X": 11, "Y": 8, "Z": 1}, {"F", "M"}),
+            ({"F": 190, "M": 205, "": 5}, {"F", "M"}),
+            ({"F": 190, "M": 200, "X": 5, "": 5}, {"M"}),
+            ({"F": 190, "M": 190, "": 20}, {"F", "M"}),
+            ({"F": 399, "M": 1}, set()),
+        ],
+    )
+    def test_what_is_left_over_is_never_one_group_or_a_small_cell(self, sizes, shown):
+        found = evaluate(scores(), [], {}, self.groups(sizes), SETTINGS)["subgroups"]["sex"]
+        assert set(found["groups"]) == shown
+
+    def test_a_label_of_one_patient_in_a_group_is_suppressed_there(self):
+        judged = scores(clusters=np.maximum(np.arange(400) - 100, 0))
+        groups = {"site": np.repeat(["A", "B", "C"], [100, 150, 150])}
+        found = evaluate(judged, [], {}, groups, SETTINGS)["subgroups"]["site"]["groups"]
+        assert "suppressed" in found["A"]["labels"]["common"]
 
     def test_a_label_with_few_positives_in_a_group_is_suppressed_there(self):
         sizes = {"A": 12, "B": 100, "C": 130, "D": 158}

@@ -13,6 +13,7 @@ from twelvelead.errors import ConfigError, TableError
 from twelvelead.evaluation.deepecg_metrics import NO_CUT_OFF, NOT_PREDICTED
 from twelvelead.evaluation.operating_points import operating_points
 from twelvelead.evaluation.probability_table import ProbabilityTable, read_probabilities
+from twelvelead.evaluation.threshold_sets import given_set
 from twelvelead.evaluation.threshold_tables import (
     NOT_IN_FILE,
     binarised_table,
@@ -267,3 +268,18 @@ def test_the_summary_has_the_highest_f1_first_and_the_undefined_last(table):
     assert summary["best_f1_score"][2:].isna().all()
     assert (summary["reason"][2:] != "").all()
     assert summary_by_f1({}).empty
+
+
+class TestGivenSet:
+    def test_a_binary_task_is_named_as_itself_or_as_its_key(self, tmp_path):
+        for name in ("afib_5y", "results"):
+            path = tmp_path / f"{name}.csv"
+            path.write_text(f"pattern,threshold\n{name},0.25\n")
+            found = given_set(str(path), "youden", ["results"], {"results": "afib_5y"})
+            assert found.values.tolist() == [0.25]
+
+    def test_a_file_of_other_patterns_is_an_error(self, tmp_path):
+        path = tmp_path / "other.csv"
+        path.write_text("pattern,threshold\nafib5y,0.25\n")
+        with pytest.raises(ConfigError, match="afib5y, but no pattern of this task, such as afib_5y, results"):
+            given_set(str(path), "youden", ["results"], {"results": "afib_5y"})

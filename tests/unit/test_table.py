@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twelvelead.errors import TableError
-from twelvelead.table import cells_of, mark_repeated, read_table, tasks_of
+from twelvelead.table import cells_of, groups_of, mark_repeated, read_table, tasks_of
 
 TASKS = {
     "ecg_machine_diagnosis": {
@@ -157,6 +157,13 @@ def test_an_empty_truth_gives_way_to_a_later_row_that_has_one():
     found = cells({"afib_5y": ["", "1"], "afib_ecg_file_name": ["a.xml", "a.xml"]})
     assert found["status"].tolist() == ["duplicate", ""]
     assert found["truth_status"].tolist() == ["missing", "ok"]
+
+
+@pytest.mark.parametrize("unknown", ["", " ", "NA", "nan", "NULL"])
+def test_a_patient_or_group_that_is_not_known_is_nobody_and_no_group(unknown):
+    table = {"afib_ecg_file_name": ["a.xml", "b.xml"], "afib_5y": ["1", "0"], "mrn": [unknown, "7"]}
+    assert (cells(table, patient_column="mrn")["patient"] == -1).tolist() == [True, False]
+    assert groups_of(pd.Series([unknown, "F"]), None).tolist() == ["", "F"]
 
 
 def test_patients_become_numbers_that_do_not_show_who_they_are():

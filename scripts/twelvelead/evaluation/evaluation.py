@@ -14,6 +14,7 @@ from twelvelead.evaluation.bootstrap import (
     Interval,
     MetricReplicates,
     Resamples,
+    checked_cells,
     metric_replicates,
     percentile_interval,
     weighted_sums,
@@ -42,6 +43,7 @@ HISTOGRAM_BINS = 20
 LABELS_AT_ONCE = 16  # whose confusion counts are resampled together
 SMALLEST_CELL = 10  # of a subgroup: fewer ECGs, positives or negatives are not shown
 NOT_PREDICTED = "the model does not predict it"
+ROUNDING = 1e-9
 COLLAPSED = "every bootstrap replicate has the same value, which says nothing of other samples"
 ONE_PATIENT = "all ECGs are of one patient, so nothing can be said of others"
 
@@ -83,6 +85,11 @@ class ThresholdSet:
     reasons: tuple[str, ...]
     note: str = ""
 
+    def of_labels(self, positions: Sequence[int]) -> "ThresholdSet":
+        """The same for some of the labels."""
+        reasons = tuple(self.reasons[position] for position in positions)
+        return replace(self, values=self.values[list(positions)], reasons=reasons)
+
 
 @dataclass(frozen=True, eq=False)
 class Scores:
@@ -122,14 +129,14 @@ def evaluate(
     thresholds  sets beyond those that are fitted here; each value is for the label at its place
     categories  name -> its labels
     groups      column -> (n,) text, "" where unknown: subgroups
+    Raises TableError where a truth is not 0, 1 or NaN, or a probability not 0 to 1 or NaN.
     """
+    checked_cells(scores.truth, scores.probability, len(scores.truth))
     counts = [_counts(scores, position) for position in range(len(scores.labels))]
-    why_not = [_why_not_evaluable(of_label, settings.least_positives) for of_label in counts]
-    if scores.clusters is not None and len(np.unique(scores.clusters)) < 2:
-        why_not = [reason or ONE_PATIENT for reason in why_not]
+    why_not = [_why_not_evaluable(scores, position, counts[position], settings) for position in range(len(counts))]
     evaluable = [position for position, reason in enumerate(why_not) if not reason]
     chosen = scores.of_labels(evaluable)
-    sets = [_of_labels(of_set, evaluable) for of_set in thresholds]
+    sets = [of_set.of_labels(evaluable) for of_set in thresholds]
     labels, replicates = _evaluate_labels(chosen, sets, settings, whole=True)
     return {
         "settings": _settings(settings),
@@ -185,18 +192,18 @@ def _counts(scores: Scores, position: int) -> dict:
     }
 
 
-def _why_not_evaluable(counts: Mapping[str, int], least: int) -> str:
-    if counts["n"] == 0 and counts["not_predicted"]:
+def _why_not_evaluable(scores: Scores, position: int, counts: Mapping[str, int], settings: EvaluationSettings) -> str:
+    if len(scores.truth) and not np.isfinite(scores.probability[:, position]).any():
         return NOT_PREDICTED
-    positives, negatives = counts["positives"], counts["negatives"]
+    positives, negatives, least = counts["positives"], counts["negatives"], settings.least_positives
     if min(positives, negatives) < least:
         return f"{positives} positives and {negatives} negatives; at least {least} of each are needed"
-    return ""
+    return ONE_PATIENT if _of_one_patient(scores, position) else ""
 
 
-def _of_labels(of_set: ThresholdSet, positions: Sequence[int]) -> ThresholdSet:
-    reasons = tuple(of_set.reasons[position] for position in positions)
-    return replace(of_set, values=of_set.values[list(positions)], reasons=reasons)
+def _of_one_patient(scores: Scores, position: int) -> bool:
+    clusters = scores.clusters
+    return clusters is not None and len(np.unique(clusters[_usable_rows(scores, position)])) < 2
 
 
 def _evaluate_labels(
@@ -260,9 +267,14 @@ def _estimate(value: float | None, replicates: np.ndarray, settings: EvaluationS
 
 def _interval(interval: Interval) -> dict:
     shown = {"low": interval.low, "high": interval.high, "reason": interval.reason}
-    if interval.low is not None and interval.low == interval.high:
+    if is_a_point(interval):
         shown = {"low": None, "high": None, "reason": COLLAPSED}
     return _without_none(shown) | {"replicates": interval.total, "invalid_replicates": interval.invalid}
+
+
+def is_a_point(interval: Interval) -> bool:
+    """Whether the replicates differ by rounding at most."""
+    return interval.low is not None and interval.high - interval.low <= ROUNDING * max(1.0, abs(interval.low))
 
 
 def _calibrated(quality, metric: str, replicates: np.ndarray, settings: EvaluationSettings) -> dict:
@@ -430,21 +442,33 @@ def _subgroups(
 ) -> dict:
     """The same figures within each group of ECGs; cells of fewer than SMALLEST_CELL are not shown."""
     names, sizes = np.unique(values[values != ""], return_counts=True)
-    hidden = {str(name) for name, size in zip(names, sizes, strict=True) if size < SMALLEST_CELL}
-    if len(hidden) == 1 and len(names) > 1:  # its size would be what is left of the total
-        rest = [(size, str(name)) for name, size in zip(names, sizes, strict=True) if str(name) not in hidden]
-        hidden.add(min(rest)[1])
+    unknown = int((values == "").sum())
+    hidden = _hidden_groups(dict(zip(names.tolist(), sizes.tolist(), strict=True)), unknown)
     chosen = scores.of_labels(evaluable)
     groups = {
         str(name): _group(chosen.of_rows(values == name), sets, settings) for name in names if str(name) not in hidden
     }
     _suppress_what_is_left_over(groups, chosen.labels, settings)
-    unknown = int((values == "").sum())
     return {
         "unknown": unknown if unknown >= SMALLEST_CELL else None,
         "suppressed_groups": len(hidden),
         "groups": groups,
     }
+
+
+def _hidden_groups(sizes: Mapping[str, int], unknown: int) -> set[str]:
+    """Groups of fewer than SMALLEST_CELL, and the next smallest while the total less what is shown would tell of them.
+
+    What is left is then of one group alone, or itself a small cell. That ECGs are in no group (`unknown`) hides none.
+    """
+    hidden = {name for name, size in sizes.items() if size < SMALLEST_CELL}
+    not_shown = unknown if unknown < SMALLEST_CELL else 0
+    while hidden and (shown := sizes.keys() - hidden):
+        left = sum(sizes[name] for name in hidden) + not_shown
+        if len(hidden) > 1 and left >= SMALLEST_CELL:
+            break
+        hidden.add(min(shown, key=lambda name: (sizes[name], name)))
+    return hidden
 
 
 def _suppress_what_is_left_over(
@@ -469,9 +493,10 @@ def _group(scores: Scores, sets: Sequence[ThresholdSet], settings: EvaluationSet
         position
         for position, of_label in enumerate(counts)
         if min(of_label["positives"], of_label["negatives"]) >= max(SMALLEST_CELL, settings.least_positives)
+        and not _of_one_patient(scores, position)
     ]
     found, _ = _evaluate_labels(
-        scores.of_labels(large), [_of_labels(of_set, large) for of_set in sets], settings, whole=False
+        scores.of_labels(large), [of_set.of_labels(large) for of_set in sets], settings, whole=False
     )
     return {
         "n": len(scores.truth),

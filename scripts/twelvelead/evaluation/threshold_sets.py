@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from twelvelead.errors import ConfigError
 from twelvelead.evaluation.evaluation import ThresholdSet
 from twelvelead.evaluation.operating_points import NOT_PUBLISHED, published_points
 from twelvelead.evaluation.threshold_tables import read_threshold_file
@@ -38,7 +39,18 @@ def published_sets(
     return sets
 
 
-def given_set(path: str, criterion: str, labels: Sequence[str]) -> ThresholdSet:
-    """The thresholds of a file as `twelvelead thresholds` writes it. Raises ConfigError that names the row."""
-    values, reasons = read_threshold_file(path, criterion, None).of(labels)
+def given_set(
+    path: str, criterion: str, labels: Sequence[str], key_of_label: Mapping[str, str] | None = None
+) -> ThresholdSet:
+    """The thresholds of a file as `twelvelead thresholds` writes it; key_of_label as in published_sets.
+
+    Raises ConfigError that names the row, or where the file is of none of the labels.
+    """
+    file = read_threshold_file(path, criterion, None)
+    named = [*file.thresholds, *file.reasons]
+    keys = [label if label in named else (key_of_label or {}).get(label, label) for label in labels]
+    if not set(keys) & set(named):
+        expected = ", ".join(dict.fromkeys([*keys[:3], *labels[:3]]))
+        raise ConfigError(f"{path}: names {', '.join(named[:3])}, but no pattern of this task, such as {expected}")
+    values, reasons = file.of(keys)
     return ThresholdSet("given", "given", np.asarray(values, dtype=np.float64), tuple(reasons), "given beforehand")

@@ -1,6 +1,6 @@
 """comparison.json as the page shows it: differences of two models with their intervals, and how often they disagree."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from twelvelead.report.content import ComparedLabel, Comparison, Estimate, Figure
 from twelvelead.report.forest_plot import ForestRow, forest_plot
@@ -14,7 +14,7 @@ def comparisons(found: Mapping, title: str) -> tuple[Comparison, ...]:
 
 def _comparison(pair: Mapping, title: str) -> Comparison:
     rows = tuple(_row(shown(label, title), entry) for label, entry in pair["labels"].items())
-    calls = "; ".join(f"{model}: {in_words(call['kind'], call['name'])}" for model, call in pair["calls"].items())
+    calls = "; ".join(f"{model}: {_origins(of_model)}" for model, of_model in pair["calls"].items() if of_model)
     return Comparison(
         pair["first"],
         pair["second"],
@@ -25,6 +25,12 @@ def _comparison(pair: Mapping, title: str) -> Comparison:
         _forest(pair, rows, title) if rows else None,
         pair.get("reason", ""),
     )
+
+
+def _origins(calls: Sequence[Mapping]) -> str:
+    """Where a model's thresholds come from; with how many labels each, where they are of several kinds."""
+    words = [(in_words(one["kind"], one["name"]), one["labels"]) for one in calls]
+    return words[0][0] if len(words) == 1 else ", ".join(f"{origin} ({count} labels)" for origin, count in words)
 
 
 def _row(name: str, entry: Mapping) -> ComparedLabel:

@@ -1,7 +1,7 @@
 """TRIPOD+AI (Collins et al., BMJ 2024;385:e078378): which items of the checklist the page answers, and which not.
 
-tripod_ai.csv has the items that apply to the evaluation of a model, in words of our own; those of development alone
-(9a, 12b, 12c) are left out.
+tripod_ai.csv has the items that can be asked of an evaluation, in words of our own; those of building a model (9a, 12b,
+12c) are left out. Of the others the checklist asks some of development alone, such as 15 and 22.
 """
 
 import csv

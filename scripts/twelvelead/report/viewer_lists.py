@@ -119,8 +119,9 @@ def _disagreements(found: Judged, task: str, comparison: Mapping, labels: int) -
             listed = []
             for ecg in entry.get("disagreements", {"ecgs": ()})["ecgs"]:
                 calls = " and ".join(
-                    f"{model} {three_digits(ecg[model])} (threshold {three_digits(at)})"
-                    for model, at in zip(models, entry["thresholds"], strict=True)
+                    f"{model} {three_digits(ecg[model])} (threshold {three_digits(at)}, "
+                    f"{in_words(call['kind'], call['name'])})"
+                    for model, at, call in zip(models, entry["thresholds"], entry["calls"], strict=True)
                 )
                 truth = "positive" if ecg["truth"] else "negative"
                 name = shown(label, found.title(task))
