@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "scripts"), os.environ.get("PYTHONPATH")]))
 
 from twelvelead import __version__ as VERSION
-from twelvelead.config import load_config, read_yaml
+from twelvelead.config import did_you_mean, load_config, read_yaml
 from twelvelead.errors import TwelveleadError
 from twelvelead.plan import make_plan, newest_index, read_plan
 from twelvelead.recipes import DURATION_S

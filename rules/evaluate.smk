@@ -46,6 +46,17 @@ rule assemble:
         "../scripts/assemble.py"
 
 
+def check_given_thresholds():
+    for task, path in SETTINGS["evaluation"]["thresholds"].items():
+        if task not in REGISTRY.tasks:
+            stop(f"evaluation.thresholds: no task `{task}`{did_you_mean(task, REGISTRY.tasks)}")
+        if not Path(path).is_file():
+            stop(f"evaluation.thresholds: there is no file {path} for task `{task}`; correct the path")
+
+
+check_given_thresholds()
+
+
 def evaluation_settings(task):
     chosen = {key: SETTINGS["evaluation"][key] for key in ("replicates", "slope_replicates", "seed", "least_positives")}
     return chosen | {"threshold_probabilities": REGISTRY.tasks[task]["threshold_probabilities"]}

@@ -105,10 +105,11 @@ rule report:
     params:
         batch=lambda wildcards: {
             "tasks": {task: REGISTRY.tasks[task] for task in PLANS[wildcards.batch].tasks},
+            "labeler": REGISTRY.labeler,
             "absent": {task: REGISTRY.absent_models_of(task) for task in PLANS[wildcards.batch].tasks},
         },
         models=lambda wildcards: {model: REGISTRY.models[model] for model in models_used(wildcards.batch)},
-        settings={key: SETTINGS[key] for key in ("report", "preprocessing", "labeler", "uncertain_statements")},
+        settings={key: SETTINGS[key] for key in ("report", "preprocessing", "uncertain_statements")},
         version=VERSION,
     message:
         "{wildcards.batch}: the page"

@@ -19,4 +19,5 @@ with logged(snakemake) as log:
     if errors:
         for error in errors.values():
             log.error("%s", error)
-        raise ModelError(f"{len(errors)} of {len(parameters.entries)} models were not fetched; the others are there")
+        others = "; the others are there" if locked else ""
+        raise ModelError(f"{len(errors)} of {len(parameters.entries)} models were not fetched{others}")

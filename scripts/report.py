@@ -38,6 +38,7 @@ with logged(snakemake) as log:
         labels={Path(path).parent.name: read_json(path) for path in inputs.labels},
         tasks=parameters.batch["tasks"],
         absent=parameters.batch["absent"],
+        labeler=parameters.batch["labeler"],
         models=parameters.models,
         weights={Path(path).parent.name: read_json(path) for path in inputs.weights},
         calibration=read_json(inputs.calibration) if inputs.calibration else None,

@@ -135,6 +135,7 @@ def small_batch(folder: Path, **changes) -> BatchResults:
                 "files": {"net.pt": "1f3b"},
             }
         },
+        "labeler": "lexicon",
         "calibration": None,
         "figures": ["lvef_40/net_a/figures/"],
     }

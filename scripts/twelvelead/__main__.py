@@ -27,7 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     judge = commands.add_parser(
         "evaluate",
         help="judge predictions from two files",
-        description="Metrics with intervals of PREDICTED against TRUTH: .npy arrays (n, labels), or CSV files.",
+        description="Metrics with intervals of PREDICTED against TRUTH: .npy arrays (n, labels), or CSV files with a "
+        "column per label, the same in both, matched by a column file_name or id where there is one.",
     )
     judge.add_argument("truth", metavar="TRUTH", help="1, 0, or nothing where unknown")
     judge.add_argument("predicted", metavar="PREDICTED", help="probabilities")

@@ -23,6 +23,12 @@ HEARTWISE_KEYS = (
     "batch_size",
     "preprocessing_n_workers",
 )
+LIMITS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "less than",
+}
 NOT_TEXT = ("boolean", "integer", "number")
 TYPE_NAMES = {"null": "nothing", "object": "keys and values", "array": "a list", "integer": "a whole number"}
 MODEL_NAME_PREFIX_OF_SWITCH = {"use_efficientnet": "efficientnetv2", "use_wcr": "wcr"}
@@ -133,6 +139,8 @@ def _explain(error: jsonschema.ValidationError, what: str) -> str:
 def _expectation(error: jsonschema.ValidationError) -> str:
     if error.validator == "enum":
         return "one of " + ", ".join(str(value) for value in error.validator_value)
+    if error.validator in LIMITS:
+        return f"{LIMITS[error.validator]} {error.validator_value} ({error.schema.get('description', 'a number')})"
     if error.validator == "const":
         return str(error.validator_value)
     if error.validator == "type":

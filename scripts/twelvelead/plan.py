@@ -84,7 +84,7 @@ def make_plan(
     if not signals.is_dir():
         raise TableError(f"batch {batch}: the signal folder {signals} does not exist; check `signals`")
     names = tasks_of(table, tasks, wanted_tasks, table_path)
-    cells = cells_of(table, tasks, names, settings.get("patient_column"), subgroups)
+    cells = _cells_of(table_path, table, tasks, names, settings.get("patient_column"), subgroups)
     if cells.empty:
         columns = ", ".join(f"`{tasks[name]['file_column']}`" for name in names)
         raise TableError(f"{table_path}: no row names an ECG file; fill {columns}")
@@ -98,6 +98,13 @@ def make_plan(
     found = {ids[name]: file for name, file in files.items() if not file.problem}
     table_sha256 = hashlib.sha256(Path(table_path).read_bytes()).hexdigest()
     return _write_plan(batch, table_sha256, cells, found, shard_size, folder)
+
+
+def _cells_of(table_path: str, table: pd.DataFrame, *arguments) -> pd.DataFrame:
+    try:
+        return cells_of(table, *arguments)
+    except TableError as error:
+        raise TableError(f"{table_path}: {error}; it has {', '.join(table.columns)}") from None
 
 
 def _mark_problems(cells: pd.DataFrame, problems: Mapping[str, tuple[str, str]]) -> None:

@@ -115,6 +115,9 @@ def tasks_of(table: pd.DataFrame, tasks: Mapping[str, Mapping], wanted: str | li
                 f"{path}: column `{truth}` is there without `{file}`, which names the ECG file of each row"
                 f"{did_you_mean(file, columns)}; add it or remove `{truth}`"
             )
+        spelt = next((column for column in table.columns if column.lower() == truth.lower()), None)
+        if file in columns and truth not in columns and spelt is not None:
+            raise TableError(f"{path}: there is no column `{truth}`, but `{spelt}`; spell both the same")
     if wanted == "auto":
         present = [name for name, task in tasks.items() if task["file_column"] in columns]
         if not present:

@@ -172,3 +172,27 @@ def test_a_calibration_that_cannot_be_frozen_is_said_at_once(cohort, tmp_path, c
     outcome = snakemake(tmp_path, "-n", "--config", "table=t.csv", f"signals={cohort / 'ecg_signals'}", *settings)
     assert outcome.status != 0
     assert expected in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [
+        ("{afib: t.csv}", "evaluation.thresholds: no task `afib`; did you mean `afib_5y`?"),
+        ("{afib_5y: absent.csv}", "evaluation.thresholds: there is no file absent.csv for task `afib_5y`"),
+    ],
+)
+def test_thresholds_that_would_not_be_used_are_an_error(cohort, tmp_path, thresholds, message):
+    (tmp_path / "c.yaml").write_text(
+        f"table: {cohort}/table.csv\nsignals: {cohort}/ecg_signals\nevaluation: {{thresholds: {thresholds}}}\n"
+    )
+    outcome = snakemake(tmp_path, "-n", "--configfile", "c.yaml")
+    assert outcome.status != 0
+    assert message in outcome.text
+
+
+def test_a_truth_column_spelt_another_way_is_an_error(cohort, tmp_path):
+    table = good_files(cohort, 3).rename(columns={"ecg_machine_diagnosis": "ECG_machine_diagnosis"})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    outcome = snakemake(tmp_path, "-n", "--config", "table=t.csv", f"signals={cohort / 'ecg_signals'}")
+    assert outcome.status != 0
+    assert "no column `ecg_machine_diagnosis`, but `ECG_machine_diagnosis`" in outcome.text

@@ -426,6 +426,8 @@ def _category(
     if not positions or replicates is None:
         return shown | {"macro_auroc": {"value": None, "reason": "no label of it is evaluable"}}
     names = [evaluable[position] for position in positions]
+    if len(names) == 1:  # one figure, one interval: not a second one by another method
+        return shown | {f"macro_{metric}": found[names[0]][metric] for metric in ("auroc", "auprc")}
     for metric, of_metric in (("auroc", replicates.auroc), ("auprc", replicates.auprc)):
         mean = float(np.mean([found[name][metric]["value"] for name in names]))
         shown[f"macro_{metric}"] = _estimate(mean, of_metric[:, positions].mean(axis=1), settings)

@@ -13,6 +13,7 @@ from twelvelead.labels.patterns import read_rows
 TRANSPORTED = (
     "transported: published for this model, but whether for this revision, recipe and scale of signals is not known"
 )
+SHOWN_UNUSED = 5  # names of a thresholds file that fit no label
 SAME_MODEL = "published for this very revision, recipe and scale of signals"
 
 
@@ -53,4 +54,6 @@ def given_set(
         expected = ", ".join(dict.fromkeys([*keys[:3], *labels[:3]]))
         raise ConfigError(f"{path}: names {', '.join(named[:3])}, but no pattern of this task, such as {expected}")
     values, reasons = file.of(keys)
-    return ThresholdSet("given", "given", np.asarray(values, dtype=np.float64), tuple(reasons), "given beforehand")
+    unused = [name for name in named if name not in keys]
+    note = "given beforehand" + (f"; no label here is called {', '.join(unused[:SHOWN_UNUSED])}" if unused else "")
+    return ThresholdSet("given", "given", np.asarray(values, dtype=np.float64), tuple(reasons), note)

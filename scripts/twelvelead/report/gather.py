@@ -46,6 +46,7 @@ class BatchResults:
     comparisons  task -> comparison.json, of those with several models
     qualities    (task, model) -> target -> how well the model's class matches it
     labels       task -> summary of its labeler; absent: task -> model -> why it could not run
+    labeler      "lexicon", or the model that labels texts
     weights      model -> the record of its verified weights, of the labeler too
     calibration  the calibration.json that the models' input was made with, where one was
     figures      folders of figures, relative to the page
@@ -64,6 +65,7 @@ class BatchResults:
     absent: Mapping[str, Mapping[str, str]]
     models: Mapping[str, Mapping]
     weights: Mapping[str, Mapping]
+    labeler: str
     calibration: Mapping | None
     figures: Sequence[str] = ()
 
@@ -192,10 +194,11 @@ def _truth_note(summary: Mapping | None) -> str:
         reads = "what the phrase table (lexicon) reads in the machine's statements"
     else:
         reads = f"where {summary['labeler']}, reading the machine's statements, reaches its published threshold"
-    note = (
-        f"Truth is a pseudo-label: {reads}, not a cardiologist's diagnosis. Where the statements leave a pattern open, "
-        "the ECG is left out of its figures."
-    )
+    note = f"Truth is a pseudo-label: {reads}, not a cardiologist's diagnosis."
+    if summary["labeler"] == LEXICON:
+        note += " Where the statements leave a pattern open, the ECG is left out of its figures."
+    else:
+        note += " An ECG without a statement is left out."
     if summary["cells_not_understood"]:
         texts = _plural(summary["cells_not_understood"], "cell")
         note += f" {texts} hold statements in which nothing was recognised; they have no truth for any pattern."
@@ -239,7 +242,7 @@ def _provenance(found: BatchResults, settings: Mapping) -> tuple[tuple[str, tupl
     models = [(model, _origin(found.models[model], recorded)) for model, recorded in found.weights.items()]
     shown = {
         **settings["preprocessing"],
-        "labeler": settings["labeler"],
+        "labeler": found.labeler,
         "uncertain statements": settings["uncertain_statements"],
     }
     return (
