@@ -109,17 +109,19 @@ def wcr_network(folder: Path, config: Mapping, n_ecgs: int = 8, rounds: int = 9)
     model = wcr.load(write_checkpoint(folder / "wcr", config, tensors), "cpu", settings)
     signals = np.random.default_rng(0).standard_normal((n_ecgs, 12, 2500), dtype=np.float32)
 
-    def by_functions(need_weights: bool) -> np.ndarray:
+    def by_functions(need_weights: bool, at_once: int) -> np.ndarray:
         torch.set_num_threads(THREADS)
         with torch.inference_mode():
-            blocks = [torch.from_numpy(signals[start : start + block]) for start in range(0, n_ecgs, block)]
+            blocks = [torch.from_numpy(signals[start : start + at_once]) for start in range(0, n_ecgs, at_once)]
             return torch.cat([functional_logits(one, config, tensors, need_weights) for one in blocks]).numpy()
 
     expected = model.logits(signals)
-    plain = {f"functions, need_weights={flag}": flag for flag in (False, True)}
-    differences = {way: float(np.abs(by_functions(flag) - expected).max()) for way, flag in plain.items()}
+    plain = {
+        f"functions, need_weights={flag}, {n} ECGs a call": (flag, n) for flag in (False, True) for n in (block, 1)
+    }
+    differences = {way: float(np.abs(by_functions(*how) - expected).max()) for way, how in plain.items()}
     ways = {"ours": (lambda: model.logits(signals), n_ecgs)}
-    ways |= {way: (lambda flag=flag: by_functions(flag), n_ecgs) for way, flag in plain.items()}
+    ways |= {way: (lambda how=how: by_functions(*how), n_ecgs) for way, how in plain.items()}
     rates = in_turns(ways, rounds)
     return {
         "ecgs": n_ecgs,

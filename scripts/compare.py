@@ -10,7 +10,7 @@ with logged(snakemake) as log:
 
     from twelvelead.assembly import targets_of
     from twelvelead.atomic import write_text
-    from twelvelead.evaluation.evaluation import EvaluationSettings
+    from twelvelead.evaluation.scores import EvaluationSettings
     from twelvelead.scoring import TRUTH_OF_KIND, compare_models, threshold_sets, with_patients_and_groups
 
     inputs, parameters, task = snakemake.input, snakemake.params, snakemake.wildcards.task

@@ -8,7 +8,8 @@ with logged(snakemake):
     import pandas as pd
 
     from twelvelead.atomic import write_text
-    from twelvelead.evaluation.evaluation import EvaluationSettings, evaluate
+    from twelvelead.evaluation.evaluation import evaluate
+    from twelvelead.evaluation.scores import EvaluationSettings
     from twelvelead.evaluation.tables import write_metrics_csv, write_metrics_json
     from twelvelead.models.weights import read_record
     from twelvelead.scoring import (

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from twelvelead.evaluation.deepecg_metrics import binary_metrics, multilabel_metrics
-from twelvelead.evaluation.evaluation import EvaluationSettings, ThresholdSet, evaluate
+from twelvelead.evaluation.evaluation import evaluate
+from twelvelead.evaluation.scores import EvaluationSettings, ThresholdSet
 from twelvelead.records import write_records
 from twelvelead.report.gather import BatchResults
 from twelvelead.scoring import compare_models, scores_of

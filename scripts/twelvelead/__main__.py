@@ -64,8 +64,9 @@ def _table(chosen: argparse.Namespace) -> int:
 
 
 def _evaluate(chosen: argparse.Namespace) -> int:
-    from twelvelead.evaluation.evaluation import EvaluationSettings, evaluate
+    from twelvelead.evaluation.evaluation import evaluate
     from twelvelead.evaluation.matrices import as_table, read_scores
+    from twelvelead.evaluation.scores import EvaluationSettings
 
     scores = read_scores(chosen.truth, chosen.predicted)
     settings = EvaluationSettings(replicates=chosen.replicates, least_positives=1, workers=os.cpu_count() or 1)

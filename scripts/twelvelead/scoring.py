@@ -9,7 +9,7 @@ import pandas as pd
 from twelvelead.assembly import matrices, targets_of
 from twelvelead.evaluation.comparison import ComparedModel, compare
 from twelvelead.evaluation.deepecg_metrics import BINARY_KEY, Metrics, binary_metrics, multilabel_metrics
-from twelvelead.evaluation.evaluation import EvaluationSettings, Scores, ThresholdSet
+from twelvelead.evaluation.scores import EvaluationSettings, Scores, ThresholdSet
 from twelvelead.evaluation.threshold_sets import given_set, published_sets
 from twelvelead.labels.patterns import read_category_order, read_patterns
 from twelvelead.table import GROUP

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, cohen_kappa_score, roc_auc_
 from statsmodels.stats.multitest import multipletests
 
 from twelvelead.evaluation.comparison import ComparedModel, compare
-from twelvelead.evaluation.evaluation import EvaluationSettings, Scores, ThresholdSet
+from twelvelead.evaluation.scores import EvaluationSettings, Scores, ThresholdSet
 from twelvelead.scoring import compare_models
 
 SETTINGS = EvaluationSettings(replicates=200, slope_replicates=100, seed=1)

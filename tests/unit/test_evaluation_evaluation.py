@@ -8,14 +8,8 @@ from sklearn.metrics import average_precision_score, brier_score_loss, confusion
 from statsmodels.stats.proportion import proportion_confint
 
 from twelvelead.errors import TableError
-from twelvelead.evaluation.evaluation import (
-    NOT_PREDICTED,
-    ONE_PATIENT,
-    EvaluationSettings,
-    Scores,
-    ThresholdSet,
-    evaluate,
-)
+from twelvelead.evaluation.evaluation import NOT_PREDICTED, ONE_PATIENT, evaluate
+from twelvelead.evaluation.scores import EvaluationSettings, Scores, ThresholdSet
 
 SETTINGS = EvaluationSettings(replicates=200, slope_replicates=100, seed=4)
 LABELS = ("common", "rare", "unpredicted", "partly known")

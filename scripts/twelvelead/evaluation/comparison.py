@@ -15,8 +15,9 @@ from twelvelead.evaluation.bootstrap import Resamples, paired_differences, perce
 from twelvelead.evaluation.calibration import calibration
 from twelvelead.evaluation.deepecg_metrics import average_precision, cumulative_counts
 from twelvelead.evaluation.discrimination import auroc_difference
-from twelvelead.evaluation.evaluation import COLLAPSED, EvaluationSettings, Scores, ThresholdSet, is_a_point
+from twelvelead.evaluation.label_figures import COLLAPSED, is_a_point
 from twelvelead.evaluation.operating_points import at_score_precision, fitted_thresholds
+from twelvelead.evaluation.scores import EvaluationSettings, Scores, ThresholdSet
 
 LISTED = 20  # ECGs of a list of disagreements
 

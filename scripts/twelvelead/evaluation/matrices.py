@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from twelvelead.errors import TableError
-from twelvelead.evaluation.evaluation import Scores
+from twelvelead.evaluation.scores import Scores
 from twelvelead.table import read_table
 
 ID_COLUMNS = ("file_name", "file", "ecg_id", "id")

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from twelvelead.errors import ConfigError
-from twelvelead.evaluation.evaluation import ThresholdSet
 from twelvelead.evaluation.operating_points import NOT_PUBLISHED, published_points
+from twelvelead.evaluation.scores import ThresholdSet
 from twelvelead.evaluation.threshold_tables import read_threshold_file
 from twelvelead.labels.patterns import read_rows
 

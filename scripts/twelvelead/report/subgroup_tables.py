@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from twelvelead.evaluation.evaluation import SMALLEST_CELL
+from twelvelead.evaluation.subgroups import SMALLEST_CELL
 from twelvelead.report.content import Estimate, Figure, SubgroupRow, Subgroups
 from twelvelead.report.forest_plot import ForestRow, forest_plot
 from twelvelead.report.label_rows import FEW_WORDS, chosen_point, estimate, is_few, shown
