@@ -87,7 +87,8 @@ def test_operations_are_those_that_torch_counts(tmp_path, signals, changes):
 
 def test_wcr_is_timed_beside_both_ways(tmp_path):
     found = models.wcr_network(tmp_path, TINY, n_ecgs=5, rounds=2)
-    assert [way["way"] for way in found["compared"]] == [f"functions, need_weights={flag}" for flag in (False, True)]
+    ways = [f"functions, need_weights={flag}, {n} ECGs a call" for flag in (False, True) for n in (found["block"], 1)]
+    assert [way["way"] for way in found["compared"]] == ways
     assert all(way["largest_difference"] < 1e-5 and len(way["ratios"]) == 2 for way in found["compared"])
     assert min(found["ecgs_per_s"], *(way["ecgs_per_s"] for way in found["compared"])) > 0
 
