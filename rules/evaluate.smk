@@ -130,7 +130,6 @@ rule compare:
         published=lambda wildcards: {
             model: thresholds_of(model) for task, model in runs(wildcards.batch) if task == wildcards.task
         },
-        scale=PREPROCESSING["scale"],
         criterion=SETTINGS["evaluation"]["threshold_criterion"],
         version=VERSION,
     message:

@@ -29,7 +29,6 @@ LIMITS = {
     "exclusiveMinimum": "more than",
     "exclusiveMaximum": "less than",
 }
-NOT_TEXT = ("boolean", "integer", "number")
 TYPE_NAMES = {"null": "nothing", "object": "keys and values", "array": "a list", "integer": "a whole number"}
 MODEL_NAME_PREFIX_OF_SWITCH = {"use_efficientnet": "efficientnetv2", "use_wcr": "wcr"}
 

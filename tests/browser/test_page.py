@@ -23,13 +23,6 @@ def file(tmp_path_factory):
     return folder / "report.html"
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    page = Page(tmp_path_factory.mktemp("profile"))
-    yield page
-    page.close()
-
-
 @pytest.fixture
 def page(browser, file):
     """The page as it opens; whatever the test does, there must be no console error and no request to a network."""

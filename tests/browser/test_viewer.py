@@ -82,13 +82,6 @@ def files(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    page = Page(tmp_path_factory.mktemp("profile"))
-    yield page
-    page.close()
-
-
 @pytest.fixture
 def page(browser, files):
     """The viewer as it opens, on its first ECG; whatever the test does, the console must stay empty."""

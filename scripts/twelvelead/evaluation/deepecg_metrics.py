@@ -97,7 +97,7 @@ def multilabel_metrics(
 
     Raises TableError where shapes, names or truth values do not fit.
     """
-    truth, probability = _checked(truth, probability, 2)
+    truth, probability = checked(truth, probability, 2)
     position = _checked_names(patterns, categories, truth.shape[1])
     by_pattern = {pattern: _of_pattern(truth[:, at], probability[:, at]) for pattern, at in position.items()}
     counts = {pattern: _counts(truth[:, at], probability[:, at]) for pattern, at in position.items()}
@@ -127,7 +127,7 @@ def binary_metrics(truth: np.ndarray, probability: np.ndarray) -> Metrics:
 
     Raises TableError where shapes or truth values do not fit.
     """
-    truth, probability = _checked(truth, probability, 1)
+    truth, probability = checked(truth, probability, 1)
     values, reasons = _selected(_summarise(*_known(truth, probability)), {name: name for name in BINARY_METRICS})
     counts = {BINARY_KEY: _counts(truth, probability)}
     return _metrics({BINARY_KEY: values}, {BINARY_KEY: reasons}, counts, len(truth))
@@ -274,13 +274,19 @@ def _metrics(values: dict, reasons: dict, counts: dict, rows: int) -> Metrics:
     return Metrics(values, reasons, counts)
 
 
-def _checked(truth: np.ndarray, probability: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    truth = np.asarray(truth, dtype=np.float32)
+def checked(
+    truth: np.ndarray, probability: np.ndarray, dimensions: int, dtype: type = np.float32
+) -> tuple[np.ndarray, np.ndarray]:
+    """truth as `dtype` and probability as floating-point, of one shape with so many dimensions.
+
+    Raises TableError where shapes differ or truth is not 0, 1 or NaN.
+    """
+    truth = np.asarray(truth, dtype=dtype)
     probability = np.asarray(probability)
     if not np.issubdtype(probability.dtype, np.floating):
         probability = probability.astype(np.float64)
     if truth.shape != probability.shape or truth.ndim != dimensions:
-        shape = "(ecgs,)" if dimensions == 1 else "(ecgs, patterns)"
+        shape = "(ecgs,)" if dimensions == 1 else "(ecgs, labels)"
         raise TableError(
             f"truth has shape {truth.shape} and probability {probability.shape}; expected {shape} for both: give one "
             "truth value for every prediction"

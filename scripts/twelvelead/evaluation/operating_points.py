@@ -19,6 +19,7 @@ from twelvelead.evaluation.deepecg_metrics import (
     NO_ROW,
     NOT_PREDICTED,
     CumulativeCounts,
+    checked,
     cumulative_counts,
     youden_cut_off,
 )
@@ -234,21 +235,7 @@ def published_points(names: Sequence[str], thresholds: Mapping[str, np.ndarray])
 
 def checked_matrices(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both as floating-point (ecgs, labels). Raises TableError where shapes differ or truth is not 0, 1 or NaN."""
-    truth, probability = np.asarray(truth, dtype=np.float64), np.asarray(probability)
-    if not np.issubdtype(probability.dtype, np.floating):
-        probability = probability.astype(np.float64)
-    if truth.shape != probability.shape or truth.ndim != 2:
-        raise TableError(
-            f"truth has shape {truth.shape} and probability {probability.shape}; expected (ecgs, labels) for both: "
-            "give one truth value for every prediction"
-        )
-    other = ~(np.isnan(truth) | (truth == 0) | (truth == 1))
-    if other.any():
-        raise TableError(
-            f"truth has {int(other.sum())} values such as {truth[other][0]:g}; expected 0, 1 or empty (unknown): "
-            "recode the truth column"
-        )
-    return truth, probability
+    return checked(truth, probability, 2, np.float64)
 
 
 def at_score_precision(thresholds: np.ndarray, probability: np.ndarray) -> np.ndarray:
