@@ -48,3 +48,23 @@ rule recordings:
         "{wildcards.batch}: what became of every file the table names"
     script:
         "../scripts/recordings.py"
+
+
+rule splits:
+    input:
+        cells=lambda wildcards: PLANS[wildcards.batch].cells,
+    output:
+        splits=results("{batch}/splits.csv"),
+    log:
+        logs("splits"),
+    benchmark:
+        benchmarks("splits")
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        version=VERSION,
+    message:
+        "{wildcards.batch}: which split every row is in"
+    script:
+        "../scripts/splits.py"

@@ -1,6 +1,7 @@
 """The configuration of a run: validated against its schema, defaults filled in, DeepECG's keys translated."""
 
 import difflib
+import os
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -30,6 +31,7 @@ LIMITS = {
     "exclusiveMaximum": "less than",
 }
 TYPE_NAMES = {"null": "nothing", "object": "keys and values", "array": "a list", "integer": "a whole number"}
+AUTO_TABLE = "auto"  # a batch's table is made from its folder of signals, see twelvelead.sources
 MODEL_NAME_PREFIX_OF_SWITCH = {"use_efficientnet": "efficientnetv2", "use_wcr": "wcr"}
 
 
@@ -64,26 +66,57 @@ def load_config(config: Mapping, schema: Mapping) -> dict:
         check(complete, schema, "configuration")
     complete["left_out_model_prefixes"] = left_out
     table, signals = complete.pop("table"), complete.pop("signals")
-    if table is None and signals is None:
-        return complete
-    if complete["batches"]:
+    if table is not None or signals is not None:
+        complete["batches"] = _only_batch(table, signals, complete["batches"], schema["properties"]["batches"])
+    for name, batch in complete["batches"].items():
+        complete["batches"][name] = _with_checked_split(name, batch)
+    return complete
+
+
+def _only_batch(table: str | None, signals: str | None, batches: Mapping, schema: Mapping) -> dict[str, dict]:
+    if batches:
         raise ConfigError(
             "configuration: `table` and `signals` define the only batch, but `batches` is given too; remove one of them"
         )
     if table is None or signals is None:
         given, absent = ("signals", "table") if table is None else ("table", "signals")
         raise ConfigError(f"configuration: `{given}` is given without `{absent}`; give both")
-    complete["batches"] = {batch_name(table): {"table": table, "signals": signals, "patient_column": None}}
-    return complete
+    batch = with_defaults({"table": table, "signals": signals}, schema["additionalProperties"])
+    return {batch_name(table, signals): batch}
 
 
-def batch_name(table: str) -> str:
-    """A batch's name made of its table's file name, safe as a folder name."""
-    stem = Path(table).stem
+def batch_name(table: str, signals: str = ".") -> str:
+    """A batch's name, safe as a folder name, made of its table's file name or, for table auto, of its folder's name."""
+    named_after = Path(os.path.abspath(signals)).name if table == AUTO_TABLE else Path(table).stem
     safe = "".join(
-        character if character.isascii() and (character.isalnum() or character in "._-") else "_" for character in stem
+        character if character.isascii() and (character.isalnum() or character in "._-") else "_"
+        for character in named_after
     )
     return safe.lstrip("._-") or "batch"
+
+
+def _with_checked_split(name: str, batch: Mapping) -> dict:
+    """The batch with its subset's names as text. Raises ConfigError where `split` and `subset` do not fit."""
+    split, where = batch["split"], f"configuration: key `batches.{name}"
+    fractions = split and split.get("fractions")
+    if split is not None:
+        if (split.get("column") is None) == (fractions is None):
+            raise ConfigError(f"{where}.split`: give either `column` or `fractions`")
+        # Not "more than", which NaN is not.
+        if fractions is not None and not sum(fractions.values()) <= 1 + 1e-9:
+            raise ConfigError(f"{where}.split.fractions` sums to {sum(fractions.values()):g}; expected at most 1")
+    if batch["subset"] is None:
+        return dict(batch)
+    subset = [str(split_name) for split_name in batch["subset"]]
+    if split is None:
+        raise ConfigError(f"{where}.subset` is given without `split`; give the column or the fractions of the splits")
+    unknown = [split_name for split_name in subset if fractions is not None and split_name not in fractions]
+    if unknown:
+        raise ConfigError(
+            f"{where}.subset` names `{unknown[0]}`, which is none of the splits {', '.join(fractions)}"
+            f"{did_you_mean(unknown[0], fractions)}"
+        )
+    return {**batch, "subset": subset}
 
 
 def check(instance: Mapping, schema: Mapping, what: str) -> None:
@@ -154,7 +187,7 @@ def _typed(instance: Mapping, schema: Mapping) -> dict:
     """A copy with text as the boolean or number that the schema wants: the command line gives nested values as text."""
     converted = {}
     for key, value in instance.items():
-        subschema = schema.get("properties", {}).get(key, {})
+        subschema = schema.get("properties", {}).get(key) or schema.get("additionalProperties") or {}
         if isinstance(value, Mapping):
             value = _typed(value, subschema)
         elif isinstance(value, str) and (
@@ -184,6 +217,10 @@ def _translate_heartwise(complete: dict, heartwise: dict, given: Mapping, schema
     if "preprocessing_folder" in heartwise and "export" not in given.get("preprocessing", {}):
         complete["preprocessing"]["export"] = "base64"
     if "data_path" in heartwise or "csv_file_name" in heartwise:
+        if given.get("table") == AUTO_TABLE:
+            raise ConfigError(
+                "configuration: `table: auto` makes the table, but data_path or csv_file_name names one; remove either"
+            )
         complete["table"] = _heartwise_table(heartwise)
     return [prefix for switch, prefix in MODEL_NAME_PREFIX_OF_SWITCH.items() if heartwise.get(switch) is False]
 

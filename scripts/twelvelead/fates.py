@@ -8,6 +8,7 @@ import pandas as pd
 from twelvelead.atomic import replacing
 from twelvelead.recipes.resampling import shortage
 from twelvelead.records import SUMMARY_COLUMNS, read_columns
+from twelvelead.table import NOT_SELECTED
 
 RECORDING_COLUMNS = ["row", "task", "file", "ecg_id", "format", "status", "truth", "message"]
 # DeepECG's names of the XML shapes it knows; other formats are reported under their own.
@@ -28,14 +29,18 @@ def fates(
     needed_s  seconds of signal that each recipe in use needs
     tasks_with_statements, with_statements   tasks whose empty truth is filled from the file, files that have some
     A cell has the status of its file. One too short for every recipe is too_short; for some, its message says so.
+    A cell that is not selected says nothing of its file, which is not decoded unless another row names it too.
     """
     records = _with_short_ones(records, needed_s)
     merged = cells.merge(records, on="ecg_id", how="left", suffixes=("", "_of_file"), validate="many_to_one")
     undecided = merged["status"] == ""
     merged.loc[undecided, "status"] = merged.loc[undecided, "status_of_file"]
-    merged["format"] = merged["format"].fillna("")
-    of_file = merged["message_of_file"].fillna("")
-    merged["message"] = [_joined(cell, file) for cell, file in zip(merged["message"], of_file, strict=True)]
+    of_file = merged[["format", "message_of_file"]].fillna("")
+    of_file[merged["status"] == NOT_SELECTED] = ""
+    merged["format"] = of_file["format"]
+    merged["message"] = [
+        _joined(cell, file) for cell, file in zip(merged["message"], of_file["message_of_file"], strict=True)
+    ]
     merged["truth"] = merged["truth_status"]
     filled = merged["task"].isin(tasks_with_statements) & merged["ecg_id"].isin(with_statements)
     merged.loc[filled & (merged["truth"] == "missing"), "truth"] = "ok"

@@ -7,28 +7,30 @@ Snakemake, a dry run and a running workflow can share the folder: nothing is eve
 import hashlib
 import json
 import os
-import re
-import stat
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twelvelead.atomic import write_once
+from twelvelead.config import AUTO_TABLE
 from twelvelead.errors import TableError
 from twelvelead.shards import buckets, ecg_hash, hash_bits, listing
-from twelvelead.table import cells_of, mark_repeated, read_table, tasks_of
+from twelvelead.signal_files import SignalFile, ecg_ids, find_files
+from twelvelead.sources import PATIENT_COLUMN, table_of_source
+from twelvelead.splits import not_selected, split_of_rows
+from twelvelead.table import FIRST_ROW, NOT_SELECTED, cells_of, mark_repeated, patient_codes, read_table
+from twelvelead.table_tasks import tasks_of
 
 PER_FILE_UP_TO = 8
 AUTO_SHARD_SIZE = 2000
 CHUNK_SIZE = 16_000  # files one inference job covers, so that a model is loaded once for many shards
-MAX_HEADER_BYTES = 65_536
-MAX_ID_LENGTH = 180  # leaves room for suffixes in a file name of at most 255 bytes
+SHOWN_SPLITS = 20
 
 
 @dataclass(frozen=True)
@@ -79,135 +81,106 @@ def make_plan(
     Raises TableError when the table or the signal folder cannot be used. A file that is missing or a truth that
     is wrong is a status of its cells, not an error.
     """
-    table_path, signals = settings["table"], Path(settings["signals"])
-    table = read_table(table_path)
+    signals = Path(settings["signals"])
     if not signals.is_dir():
         raise TableError(f"batch {batch}: the signal folder {signals} does not exist; check `signals`")
-    names = tasks_of(table, tasks, wanted_tasks, table_path)
-    cells = _cells_of(table_path, table, tasks, names, settings.get("patient_column"), subgroups)
+    table, table_sha256, origin = _table_of(batch, settings)
+    patient_column = _patient_column(settings, table, subgroups)
+    names = tasks_of(table, tasks, wanted_tasks, origin)
+    try:
+        cells = cells_of(table, tasks, names, patient_column, subgroups)
+        splits = _splits_of(cells, table, settings.get("split"), patient_column)
+    except TableError as error:
+        raise TableError(f"{origin}: {error}; it has {', '.join(table.columns)}") from None
     if cells.empty:
         columns = ", ".join(f"`{tasks[name]['file_column']}`" for name in names)
-        raise TableError(f"{table_path}: no row names an ECG file; fill {columns}")
+        raise TableError(f"{origin}: no row names an ECG file; fill {columns}")
+    if splits is not None:
+        _mark_splits(cells, splits, settings.get("subset"), origin)
     files = find_files(cells.loc[cells["path"] != "", "path"].unique(), signals)
     ids = ecg_ids(files.values())
     cells["ecg_id"] = cells["path"].map(ids).fillna("")
-    cells["path"] = cells["path"].map(lambda name: _found_name(files[name]) if name else "")
-    problems = {_found_name(file): file.problem for file in files.values() if file.problem}
-    _mark_problems(cells, problems)
+    selected = set(cells.loc[cells["status"] != NOT_SELECTED, "path"])
+    _mark_problems(cells, files)
+    cells["path"] = cells["path"].map({name: file.found_name for name, file in files.items()}).fillna("")
     mark_repeated(cells)
-    found = {ids[name]: file for name, file in files.items() if not file.problem}
-    table_sha256 = hashlib.sha256(Path(table_path).read_bytes()).hexdigest()
+    found = {ids[name]: file for name, file in files.items() if name in selected and not file.problem}
     return _write_plan(batch, table_sha256, cells, found, shard_size, folder)
 
 
-def _cells_of(table_path: str, table: pd.DataFrame, *arguments) -> pd.DataFrame:
+def _table_of(batch: str, settings: Mapping) -> tuple[pd.DataFrame, str, str]:
+    """(table, SHA-256 of its file or, where it is made from the folder, of it as CSV, what messages call it)."""
+    if settings["table"] != AUTO_TABLE:
+        table = read_table(settings["table"])
+        return table, hashlib.sha256(Path(settings["table"]).read_bytes()).hexdigest(), settings["table"]
     try:
-        return cells_of(table, *arguments)
+        table = table_of_source(settings["signals"])
     except TableError as error:
-        raise TableError(f"{table_path}: {error}; it has {', '.join(table.columns)}") from None
+        raise TableError(f"batch {batch}: `table: auto` makes no table of {error}") from None
+    as_csv = table.to_csv(index=False, lineterminator="\n")
+    return table, hashlib.sha256(as_csv.encode()).hexdigest(), f"the table made from {settings['signals']}"
 
 
-def _mark_problems(cells: pd.DataFrame, problems: Mapping[str, tuple[str, str]]) -> None:
+def _patient_column(settings: Mapping, table: pd.DataFrame, subgroups: Sequence[Mapping]) -> str | None:
+    """The column that tells patients apart: the settings', or the one that a table made from a folder has."""
+    column = settings.get("patient_column")
+    if column is None and settings["table"] == AUTO_TABLE and PATIENT_COLUMN in table.columns:
+        column = PATIENT_COLUMN
+    shown = {subgroup["column"]: "evaluation.subgroups" for subgroup in subgroups}
+    shown |= {(settings.get("split") or {}).get("column"): "split"}
+    if column is not None and column in shown:
+        raise TableError(f"{shown[column]}: column `{column}` tells patients apart and is never written; name another")
+    return column
+
+
+def _splits_of(
+    cells: pd.DataFrame, table: pd.DataFrame, split: Mapping | None, patient_column: str | None
+) -> pd.Series | None:
+    """The split of every row of the table, by the file that its first task names; None where nothing is split."""
+    if not split:
+        return None
+    named = cells[cells["path"] != ""].drop_duplicates("row")
+    keys = np.full(len(table), "", dtype=object)
+    keys[named["row"] - FIRST_ROW] = named["path"]
+    patients = patient_codes(table, patient_column)
+    return split_of_rows(table, pd.Series(keys, index=table.index), split, patients)
+
+
+def _mark_splits(cells: pd.DataFrame, splits: pd.Series, subset: Sequence[str] | None, origin: str) -> None:
+    """Adds the column `split`; cells of rows whose split is not in `subset` become NOT_SELECTED."""
+    rows = cells["row"].to_numpy() - FIRST_ROW
+    cells["split"] = splits.to_numpy()[rows]
+    if subset is None:
+        return
+    _check_subset(subset, splits, origin)
+    left_out = not_selected(splits, subset).to_numpy()[rows]
+    reasons = {
+        name: f"{f'split {name}' if name else 'in no split'}; the batch's subset is {', '.join(subset)}"
+        for name in cells.loc[left_out, "split"].unique()
+    }
+    cells.loc[left_out, "status"] = NOT_SELECTED
+    cells.loc[left_out, "message"] = cells.loc[left_out, "split"].map(reasons)
+
+
+def _check_subset(subset: Sequence[str], splits: pd.Series, origin: str) -> None:
+    known = sorted(set(splits) - {""})
+    for name in subset:
+        if name not in known:
+            # A column of many values is no split, and they may be what nobody should read.
+            listed = ", ".join(known) if len(known) <= SHOWN_SPLITS else f"{len(known)} different ones"
+            raise TableError(
+                f"{origin}: `subset` names split `{name}`, which no row is in; the rows' splits are {listed or 'empty'}"
+            )
+
+
+def _mark_problems(cells: pd.DataFrame, files: Mapping[str, SignalFile]) -> None:
     """Gives the cells of files that are not there, or are no files, their status and the reason."""
-    for status, message in set(problems.values()):
-        paths = [path for path, problem in problems.items() if problem == (status, message)]
-        its_cells = cells["path"].isin(paths)
-        cells.loc[its_cells, "status"] = status
-        cells.loc[its_cells & (cells["message"] == ""), "message"] = message
-
-
-@dataclass(frozen=True)
-class SignalFile:
-    """A file the table names: where it is, and its size and time so that a change of it changes the plan."""
-
-    name: str  # path below the signal folder as the table gives it, normalised
-    path: str
-    size: int = 0
-    mtime_ns: int = 0
-    problem: tuple[str, str] | None = None  # status and message
-
-
-def find_files(names: Sequence[str], signals: Path) -> dict[str, SignalFile]:
-    """Looks every named file up; a WFDB record may be named without its .hea."""
-    return {name: _find_file(name, str(signals)) for name in names}
-
-
-def _find_file(name: str, signals: str) -> SignalFile:
-    path = os.path.join(signals, name)
-    stem, extension = os.path.splitext(path)
-    if extension in (".dat", ".mat") and os.path.basename(path) in _signal_files(stem + ".hea"):
-        path = stem + ".hea"  # a record's signal file stands for the record
-    for candidate in (path, path + ".hea"):
-        try:
-            found = os.stat(candidate)
-        except (OSError, ValueError):
-            continue
-        if stat.S_ISREG(found.st_mode):
-            return SignalFile(name, candidate, *_size_and_time(candidate, found))
-        if candidate == path and not os.path.exists(path + ".hea"):
-            return SignalFile(name, path, problem=("refused", "this is not a regular file; expected an ECG file"))
-    missing = "no such file in the signal folder" + (
-        "; write / for the backslashes in its name" if "\\" in name else ""
-    )
-    return SignalFile(name, path, problem=("missing", missing))
-
-
-def _size_and_time(path: str, found: os.stat_result) -> tuple[int, int]:
-    """Of the file, or of all parts of a WFDB record: a new .dat beside an old .hea is a changed recording."""
-    size, mtime_ns = found.st_size, found.st_mtime_ns
-    if path.endswith(".hea"):
-        for part in _signal_files(path):
-            try:
-                of_part = os.stat(os.path.join(os.path.dirname(path), part))
-            except (OSError, ValueError):
-                continue
-            size, mtime_ns = size + of_part.st_size, max(mtime_ns, of_part.st_mtime_ns)
-    return size, mtime_ns
-
-
-def _signal_files(header: str) -> set[str]:
-    """Names of the signal files that a WFDB header gives: the first word of each line after the record line."""
-    try:
-        with open(header, encoding="latin-1") as text:
-            lines = [line for line in text.read(MAX_HEADER_BYTES).splitlines() if line.strip() and line[0] != "#"]
-    except OSError:
-        return set()
-    return {line.split()[0] for line in lines[1:]}
-
-
-def ecg_ids(files: Sequence[SignalFile]) -> dict[str, str]:
-    """An id for every named file: its path without extension, "/" as "__", unsafe characters percent-encoded.
-
-    Where two files would share one, both keep their extension. Ids are unique and safe as file names.
-    """
-    found = {file.name: _found_name(file) for file in files}
-    short = {name: _safe(os.path.splitext(name)[0]) for name in set(found.values())}
-    chosen = dict(short)
-    # Again and again: the whole name `x.xml` of one file may be the short name of `x.xml.npy`.
-    while len(set(chosen.values())) < len(chosen):
-        sharing = Counter(chosen.values())
-        chosen = {name: _safe(name) if sharing[ecg_id] > 1 else ecg_id for name, ecg_id in chosen.items()}
-    return {given: chosen[name] for given, name in found.items()}
-
-
-def _found_name(file: SignalFile) -> str:
-    """A WFDB record under the name of its header, however it was named, so that it has one id."""
-    stem, extension = os.path.splitext(file.name)
-    if not file.path.endswith(".hea") or extension == ".hea":
-        return file.name
-    return (stem if extension in (".dat", ".mat") else file.name) + ".hea"
-
-
-def _safe(name: str) -> str:
-    """Different names give different ids: "__" stands for "/", so "_" beside another or beside "/" is encoded."""
-    encoded = quote(re.sub(r"_(?=[_/])|(?<=[_/])_", "\0", name), safe="/\0").replace("~", "%7E")
-    encoded = encoded.replace("\0", "%5F").replace("/", "__")
-    if encoded.startswith((".", "-")):  # a hidden file, or what looks like an option
-        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
-    if len(encoded) > MAX_ID_LENGTH:
-        digest = hashlib.blake2b(encoded.encode(), digest_size=8).hexdigest()
-        encoded = f"{encoded[: MAX_ID_LENGTH - 17]}-{digest}"
-    return encoded
+    status_of = {name: file.problem[0] for name, file in files.items() if file.problem}
+    message_of = {name: file.problem[1] for name, file in files.items() if file.problem}
+    its_cells = cells["path"].isin(list(status_of)) & (cells["status"] != NOT_SELECTED)
+    cells.loc[its_cells, "status"] = cells.loc[its_cells, "path"].map(status_of)
+    silent = its_cells & (cells["message"] == "")
+    cells.loc[silent, "message"] = cells.loc[silent, "path"].map(message_of)
 
 
 def _write_plan(
@@ -229,9 +202,7 @@ def _write_plan(
     shards = []
     start = 0
     for prefix in prefixes:
-        end = start
-        while end < len(members) and bits[end].startswith(prefix):
-            end += 1
+        end = bisect_left(bits, prefix + "2", start)  # behind all that begin with the prefix
         name = members[start][1] if shard_size == 1 else _bucket_name(prefix)
         files_of_shard = ((ecg_id, file.path, file.size, file.mtime_ns) for _, ecg_id, file in members[start:end])
         plan = write_once(folder, f"{name}-", ".tsv", listing(files_of_shard))
@@ -239,7 +210,7 @@ def _write_plan(
         shards.append([name, prefix, end - start, str(plan), _bucket_name(chunk)])
         start = end
     cells_path = write_once(folder, "cells-", ".parquet", _as_parquet(cells.drop(columns="path")))
-    usable = cells[(cells["status"] == "") & (cells["ecg_id"] != "")]
+    usable = cells.loc[(cells["status"] == "") & (cells["ecg_id"] != ""), ["task", "truth_status"]]
     tasks = {
         task: {"files": len(of_task), "truths": int((of_task["truth_status"] == "ok").sum())}
         for task, of_task in usable.groupby("task", sort=False)

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +16,9 @@ from twelvelead.atomic import replacing
 from twelvelead.ecg import Recording
 from twelvelead.errors import SignalError
 from twelvelead.quality import signal_status
+
+if TYPE_CHECKING:
+    from twelvelead.formats.hdf5 import ExamFiles
 
 ROWS_PER_GROUP = 128  # about 10 MB of samples: what a reading job holds in memory at a time
 
@@ -49,14 +54,17 @@ class Record:
     recording: Recording | None
 
 
-def decode(ecg_id: str, path: str, array_unit_mv: float = 1.0) -> Record:
-    """Reads one file. Never raises for a bad file: the record says what is wrong with it."""
+def decode(ecg_id: str, path: str, array_unit_mv: float = 1.0, exam_files: "ExamFiles | None" = None) -> Record:
+    """Reads one file. Never raises for a bad file: the record says what is wrong with it.
+
+    exam_files  keeps the HDF5 files open that several recordings are read from
+    """
     try:
-        recording = formats.read(path)
+        recording = formats.read(path, exam_files)
         if recording.samples.size == 0:
             raise SignalError("the file holds no samples")
     except SignalError as error:
-        if not os.path.exists(path):
+        if not os.path.exists(formats.file_and_member(Path(path))[0]):
             return Record(ecg_id, "missing", "the file vanished after the run was planned", None)
         return Record(ecg_id, error.status, " ".join(str(error).split()), None)
     if recording.format == "npy":
@@ -68,13 +76,27 @@ def decode(ecg_id: str, path: str, array_unit_mv: float = 1.0) -> Record:
 def write_records(files: Sequence[tuple[str, str]], destination: Path | str, array_unit_mv: float) -> dict[str, int]:
     """Decodes (ecg_id, path) pairs into a Parquet file; returns how many ended in each status."""
     counts: dict[str, int] = {}
-    with replacing(destination) as temporary, pq.ParquetWriter(temporary, SCHEMA, **_PARQUET) as writer:
+    with (
+        replacing(destination) as temporary,
+        pq.ParquetWriter(temporary, SCHEMA, **_PARQUET) as writer,
+        _exam_files(files) as exam_files,
+    ):
         for start in range(0, len(files), ROWS_PER_GROUP):
-            rows = [decode(*file, array_unit_mv=array_unit_mv) for file in files[start : start + ROWS_PER_GROUP]]
+            rows = [decode(*file, array_unit_mv, exam_files) for file in files[start : start + ROWS_PER_GROUP]]
             writer.write_batch(_as_batch(rows))
             for row in rows:
                 counts[row.status] = counts.get(row.status, 0) + 1
     return counts
+
+
+def _exam_files(files: Sequence[tuple[str, str]]) -> AbstractContextManager["ExamFiles | None"]:
+    """Opens each HDF5 file of the shard once; nothing where no member of one is named."""
+    if not any("#" in os.path.basename(path) for _, path in files):
+        return nullcontext()
+    # h5py takes long to import, and a job that reads other files need not pay for it.
+    from twelvelead.formats.hdf5 import ExamFiles
+
+    return ExamFiles()
 
 
 # Written once and read by every recipe: lz4 halves that time against zstd, at 55 kB a recording instead of 40.

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def buckets(bits: Sequence[str], capacity: int, prefix: str = "") -> list[str]:
         return []
     if len(bits) <= capacity or len(prefix) == HASH_BITS:
         return [prefix]
-    ones = next((i for i, one in enumerate(bits) if one[len(prefix)] == "1"), len(bits))
+    ones = bisect_left(bits, prefix + "1")
     return buckets(bits[:ones], capacity, prefix + "0") + buckets(bits[ones:], capacity, prefix + "1")
 
 
@@ -32,7 +33,8 @@ def listing(members: Sequence[tuple[str, str, int, int]]) -> bytes:
 
     The path is JSON, since a file name may hold a tab or a newline.
     """
-    lines = (f"{ecg_id}\t{json.dumps(path)}\t{size}\t{mtime_ns}\n" for ecg_id, path, size, mtime_ns in members)
+    quoted = json.JSONEncoder().encode
+    lines = [f"{ecg_id}\t{quoted(path)}\t{size}\t{mtime_ns}\n" for ecg_id, path, size, mtime_ns in members]
     return "".join(lines).encode()
 
 

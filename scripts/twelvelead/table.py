@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from twelvelead.config import did_you_mean
 from twelvelead.errors import TableError
+from twelvelead.multilabel_truth import encoded
+from twelvelead.table_columns import INVALID, column_of, outcomes, without_unknown
 
 FIRST_ROW = 2  # row 1 of a spreadsheet is the header
 
 WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 GROUP = "group/"
-UNKNOWN = ("", "nan", "na", "null")  # as R and others write an empty cell
 CELL_COLUMNS = ("row", "task", "file", "path", "truth", "truth_status", "status", "message", "patient")
+NOT_SELECTED = "not_selected"  # the status of a cell whose row is in no split of the batch's subset
 
 
 def read_table(path: Path | str) -> pd.DataFrame:
@@ -101,42 +102,6 @@ def _as_text(column: pd.Series) -> pd.Series:
     return column.astype(object).where(column.notna(), "").map(str)
 
 
-def tasks_of(table: pd.DataFrame, tasks: Mapping[str, Mapping], wanted: str | list[str], path: Path | str) -> list[str]:
-    """Names of the tasks to run: those whose file column the table has, or the `wanted` ones.
-
-    Raises TableError for a truth column without its file column, a wanted task whose file column is absent, and a
-    table that has no file column at all.
-    """
-    columns = set(table.columns)
-    for task in tasks.values():
-        truth, file = task["truth_column"], task["file_column"]
-        if truth in columns and file not in columns and not _shares_file_column(truth, tasks, columns):
-            raise TableError(
-                f"{path}: column `{truth}` is there without `{file}`, which names the ECG file of each row"
-                f"{did_you_mean(file, columns)}; add it or remove `{truth}`"
-            )
-        spelt = next((column for column in table.columns if column.lower() == truth.lower()), None)
-        if file in columns and truth not in columns and spelt is not None:
-            raise TableError(f"{path}: there is no column `{truth}`, but `{spelt}`; spell both the same")
-    if wanted == "auto":
-        present = [name for name, task in tasks.items() if task["file_column"] in columns]
-        if not present:
-            pairs = ", ".join(f"`{task['file_column']}`" for task in tasks.values())
-            raise TableError(
-                f"{path}: no column names ECG files; expected one of {pairs}; found {', '.join(table.columns)}"
-            )
-        return present
-    for name in wanted:
-        if tasks[name]["file_column"] not in columns:
-            file = tasks[name]["file_column"]
-            raise TableError(f"{path}: task `{name}` needs column `{file}`{did_you_mean(file, columns)}")
-    return list(wanted)
-
-
-def _shares_file_column(truth: str, tasks: Mapping[str, Mapping], columns: set[str]) -> bool:
-    return any(task["truth_column"] == truth and task["file_column"] in columns for task in tasks.values())
-
-
 def cells_of(
     table: pd.DataFrame,
     tasks: Mapping[str, Mapping],
@@ -148,26 +113,26 @@ def cells_of(
 
     row           as a spreadsheet shows it (the header is row 1)
     path          the file name, normalised; "" where it is refused
-    truth         the text of a statement, or "0"/"1"; "" where there is none
+    truth         the text of a statement, "0"/"1", or a character a label (multilabel_truth); "" where there is none
     truth_status  ok, missing, conflicting (the same file with two truths) or invalid (an outcome that is not 0 or 1)
-    status        "" until the file is looked at; refused and duplicate are decided here
+    status        "" until the file is looked at; refused is decided here, duplicate by mark_repeated
     patient       a number that tells patients apart, -1 where unknown; never the table's own value
     group/<column> for each of `subgroups` (column, and cut_points for bands of numbers): the row's group, "" if unknown
     Raises TableError when `patient_column` or a column of `subgroups` is not in the table.
     """
-    patient = _patient_codes(table, patient_column)
+    patient = patient_codes(table, patient_column)
     parts = [_cells_of_task(table, name, tasks[name], patient) for name in names]
     cells = pd.concat(parts, ignore_index=True)
     for subgroup in subgroups:
         column = subgroup["column"]
-        groups = groups_of(_column(table, column, "evaluation.subgroups"), subgroup.get("cut_points"))
+        groups = groups_of(column_of(table, column, "evaluation.subgroups"), subgroup.get("cut_points"))
         cells[f"{GROUP}{column}"] = groups.to_numpy()[cells["row"] - FIRST_ROW]
     return cells
 
 
 def groups_of(values: pd.Series, cut_points: Sequence[float] | None) -> pd.Series:
-    """The group of each cell: its text, or the band of numbers it lies in; "" where it is UNKNOWN or no number."""
-    text = _without_unknown(values)
+    """The group of each cell: its text, or the band of numbers it lies in; "" where it is unknown or no number."""
+    text = without_unknown(values)
     if cut_points is None:
         return text
     cuts = sorted(cut_points)
@@ -181,21 +146,11 @@ def groups_of(values: pd.Series, cut_points: Sequence[float] | None) -> pd.Serie
     return pd.Series(np.where(np.isfinite(number), bands, ""), index=values.index)
 
 
-def _column(table: pd.DataFrame, column: str, key: str) -> pd.Series:
-    if column not in table.columns:
-        raise TableError(f"the table has no column `{column}` ({key}){did_you_mean(column, table.columns)}")
-    return table[column]
-
-
-def _without_unknown(values: pd.Series) -> pd.Series:
-    text = values.str.strip()
-    return text.mask(text.str.lower().isin(UNKNOWN), "")
-
-
-def _patient_codes(table: pd.DataFrame, column: str | None) -> np.ndarray:
+def patient_codes(table: pd.DataFrame, column: str | None) -> np.ndarray:
+    """A number for every row that tells patients apart, -1 where unknown. Raises TableError for an absent column."""
     if column is None:
         return np.full(len(table), -1)
-    values = _without_unknown(_column(table, column, "patient_column"))
+    values = without_unknown(column_of(table, column, "patient_column"))
     codes = pd.factorize(values, sort=True)[0]
     return np.where(values == "", -1, codes)
 
@@ -203,21 +158,18 @@ def _patient_codes(table: pd.DataFrame, column: str | None) -> np.ndarray:
 def _cells_of_task(table: pd.DataFrame, name: str, task: Mapping, patient: np.ndarray) -> pd.DataFrame:
     file = table[task["file_column"]].str.strip()
     named = (file != "").to_numpy()
-    has_truth = task["truth_column"] in table.columns
-    truth = table[task["truth_column"]].str.strip() if has_truth else pd.Series("", index=table.index)
+    truth, status, message = _truth_of(table.loc[named], task)
     cells = pd.DataFrame(
         {
             "row": np.arange(len(table))[named] + FIRST_ROW,
             "task": name,
             "file": file[named].to_numpy(),
-            "truth": truth[named].to_numpy(),
+            "truth": truth,
             "patient": patient[named],
+            "truth_status": status,
+            "message": message,
         }
     )
-    cells["truth_status"] = np.where(cells["truth"] == "", "missing", "ok")
-    cells["message"] = ""
-    if task["kind"] == "binary":
-        _read_outcomes(cells, task["truth_column"])
     normal = {text: _normal_path(text) for text in cells["file"].unique()}
     cells["path"] = cells["file"].map(normal)
     cells["status"] = np.where(cells["path"] == "", "refused", "")
@@ -227,16 +179,26 @@ def _cells_of_task(table: pd.DataFrame, name: str, task: Mapping, patient: np.nd
     return cells[list(CELL_COLUMNS)]
 
 
-def _read_outcomes(cells: pd.DataFrame, truth_column: str) -> None:
-    """Turns 0/1 outcomes however they are written (1, 1.0, True) into "0" and "1"; anything else is invalid."""
-    given = cells["truth"]
-    number = pd.to_numeric(given.str.lower().replace({"true": "1", "false": "0"}), errors="coerce")
-    missing = (given == "") | given.str.lower().isin([*UNKNOWN, "none"])
-    valid = number.isin([0, 1])
-    cells["truth_status"] = np.select([missing, valid], ["missing", "ok"], "invalid")
-    invalid = cells["truth_status"] == "invalid"
-    cells.loc[invalid, "message"] = [f"{truth_column} is {value[:20]!r}; expected 0 or 1" for value in given[invalid]]
-    cells["truth"] = np.where(valid & ~missing, np.where(number == 1, "1", "0"), "")
+def _truth_of(table: pd.DataFrame, task: Mapping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(truth, status, message) of every row, see cells_of."""
+    if task["kind"] == "multilabel":
+        return encoded(table, task)
+    silent = np.full(len(table), "", dtype=object)
+    column = task["truth_column"]
+    if column not in table.columns:
+        return silent, np.full(len(table), "missing"), silent
+    given = table[column].str.strip()
+    if task["kind"] == "binary":
+        return _outcomes_of(given)
+    return given.to_numpy(), np.where(given == "", "missing", "ok"), silent
+
+
+def _outcomes_of(given: pd.Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    read = outcomes(given)
+    invalid = read == INVALID
+    messages = np.full(len(given), "", dtype=object)
+    messages[invalid] = [f"{given.name} is {value[:20]!r}; expected 0 or 1" for value in given[invalid]]
+    return np.where(invalid, "", read), np.select([invalid, read == ""], ["invalid", "missing"], "ok"), messages
 
 
 def _normal_path(file: str) -> str:
@@ -249,8 +211,11 @@ def _normal_path(file: str) -> str:
 
 
 def mark_repeated(cells: pd.DataFrame) -> None:
-    """A file counts once per task: equal rows after the first are duplicates, differing truths are conflicting."""
-    for _, of_task in cells.groupby("task", sort=False):
+    """A file counts once per task: equal rows after the first are duplicates, differing truths are conflicting.
+
+    Cells that are NOT_SELECTED take no part: they neither stay for a file nor repeat or contradict another row.
+    """
+    for _, of_task in cells[cells["status"] != NOT_SELECTED].groupby("task", sort=False):
         repeated = of_task.index[(of_task["path"] != "") & of_task.duplicated("path", keep=False)]
         if len(repeated):
             _mark_repeated_in_task(cells, repeated)

@@ -84,6 +84,64 @@ def test_a_batch_is_named_after_its_table(table, name):
     assert batch_name(table) == name
 
 
+@pytest.mark.parametrize(
+    ("signals", "name"),
+    [("data/code15", "code15"), ("data/challenge-2021-1.0.3/", "challenge-2021-1.0.3"), ("a/../my data", "my_data")],
+)
+def test_a_batch_of_a_table_made_from_its_folder_is_named_after_the_folder(signals, name):
+    assert list(load(table="auto", signals=signals)["batches"]) == [name]
+
+
+def test_a_batch_of_the_folder_one_is_in_has_a_name(tmp_path, monkeypatch):
+    (tmp_path / "ptbxl").mkdir()
+    monkeypatch.chdir(tmp_path / "ptbxl")
+    [(name, batch)] = load(table="auto", signals=".")["batches"].items()
+    assert name == "ptbxl"
+    assert batch == {"table": "auto", "signals": ".", "patient_column": None, "split": None, "subset": None}
+
+
+def test_a_table_cannot_be_made_and_named_at_once():
+    with pytest.raises(ConfigError, match="`table: auto` makes the table, but data_path"):
+        load(table="auto", signals="s", data_path="t.csv")
+
+
+def batch_of(**more):
+    return load(batches={"a": {"table": "t.csv", "signals": "s", **more}})["batches"]["a"]
+
+
+def test_splits_have_a_seed_and_subsets_are_text():
+    assert batch_of(split={"fractions": {"train": 0.7, "test": 0.3}})["split"]["seed"] == 20
+    assert batch_of(split={"fractions": {"a": 0.1, "b": 0.2, "c": 0.7}}, subset=["b"])["subset"] == ["b"]
+    assert batch_of(split={"column": "strat_fold"}, subset=[9, 10])["subset"] == ["9", "10"]
+    from_command_line = batch_of(split={"fractions": {"train": "0.7"}, "seed": "3"}, subset=["train"])
+    assert from_command_line["split"] == {"fractions": {"train": 0.7}, "seed": 3}
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [
+        ({"split": {"fraction": {"train": 1}}}, "unknown key `batches.a.split.fraction`; did you mean `fractions`?"),
+        ({"split": {}}, "key `batches.a.split`: give either `column` or `fractions`"),
+        ({"split": {"column": "x", "fractions": {"train": 1}}}, "give either `column` or `fractions`"),
+        ({"split": {"fractions": {"train": 0}}}, "`batches.a.split.fractions.train` is 0; expected more than 0"),
+        ({"split": {"fractions": {}}}, "`batches.a.split.fractions` is {}; expected Fractions"),
+        ({"split": {"fractions": {"a/b": 1}}}, "is 'a/b'; expected letters, digits"),
+        ({"split": {"fractions": {"train": 0.8, "test": 0.3}}}, "fractions` sums to 1.1; expected at most 1"),
+        ({"split": {"fractions": {"train": float("nan")}}}, "fractions` sums to nan; expected at most 1"),
+        ({"split": "train"}, "`batches.a.split` is 'train'; expected keys and values or nothing"),
+        ({"subset": ["train"]}, "`batches.a.subset` is given without `split`"),
+        ({"subset": "train"}, "`batches.a.subset` is 'train'; expected a list or nothing"),
+        ({"split": {"column": "x"}, "subset": []}, "`batches.a.subset` is []; expected A list of names"),
+        ({"split": {"fractions": {"train": 1}}, "subset": ["trian"]}, "the splits train; did you mean `train`?"),
+    ],
+)
+def test_a_split_that_cannot_be_is_an_error(batch, expected):
+    with pytest.raises(ConfigError) as error:
+        batch_of(**batch)
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_heartwise_config_as_deepecg_ships_it(tmp_path):
     (tmp_path / "heartwise.config").write_text(
         "diagnosis_classifier_device: cuda:0\nsignal_processing_device: cuda:0\nbatch_size: 32\n"

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from twelvelead.fates import fates, missing_files, preprocessing_reports
+from twelvelead.fates import RECORDING_COLUMNS, fates, missing_files, preprocessing_reports
+from twelvelead.report.statuses import SIGNAL_STATUSES
 
 NEEDED_S = {"deepecg": 10.0, "ecgfm": 5.0}
 
@@ -33,6 +34,25 @@ def test_a_cell_has_its_files_status_and_both_messages():
     assert found.loc[3, "message"] == "y is 'x'; expected 0 or 1; broken"
     assert found["format"].to_dict() == {2: "npy", 3: "", 4: "", 5: "npy"}
     assert missing_files(found.reset_index())["file"].tolist() == ["c.xml"]
+
+
+def test_a_cell_that_is_not_selected_stays_so_whatever_is_known_of_its_file():
+    reason = "split train; the batch's subset is test"
+    found = fates(
+        cells(
+            (2, "t", "a.xml", "a", "not_selected", "ok", reason),
+            (3, "t", "a.xml", "a", "", "ok", ""),
+            (4, "t", "b.xml", "b", "not_selected", "missing", reason),
+        ),
+        records(("a", "unreadable", "broken", "npy", np.nan, np.nan)),
+        NEEDED_S,
+    ).set_index("row")
+    assert found["status"].to_dict() == {2: "not_selected", 3: "unreadable", 4: "not_selected"}
+    assert found["message"].to_dict() == {2: reason, 3: "broken", 4: reason}
+    assert found["format"].to_dict() == {2: "", 3: "npy", 4: ""}
+    assert list(found.reset_index().columns) == RECORDING_COLUMNS
+    assert missing_files(found.reset_index()).empty
+    assert "not_selected" in SIGNAL_STATUSES
 
 
 def test_too_short_is_a_status_only_where_no_recipe_can_use_the_file():

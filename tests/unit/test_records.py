@@ -1,7 +1,9 @@
 """Records: what a bad file becomes, and that a recording survives the disk."""
 
 import base64
+import os
 
+import h5py
 import numpy as np
 import pytest
 
@@ -134,3 +136,41 @@ def test_deepecgs_own_output_is_readable(tmp_path):
     record = decode("x", str(tmp_path / "x.base64"))
     assert record.status == "ok"
     np.testing.assert_array_equal(record.recording.samples, signal.T)
+
+
+def write_part(path, exam_ids):
+    """An HDF5 file as CODE-15 has them: noise of 2934 samples between zeros, a padding row at the end."""
+    tracings = np.zeros((len(exam_ids) + 1, 4096, 12), "f4")
+    tracings[:-1, 581:3515] = np.random.default_rng(0).normal(size=(len(exam_ids), 2934, 12))
+    with h5py.File(path, "w") as file:
+        file["tracings"] = tracings
+        file["exam_id"] = np.append(exam_ids, 0)
+    return tracings
+
+
+def test_members_of_hdf5_files_are_decoded_and_each_file_is_opened_once(tmp_path, monkeypatch):
+    written = {name: write_part(tmp_path / name, [3, 5, 8]) for name in ("p0.hdf5", "p1.hdf5")}
+    files = [(f"{name[:2]}__{exam}", f"{tmp_path / name}#{exam}") for exam in (5, 3, 8) for name in written]
+    opened = []
+    real_file = h5py.File
+    monkeypatch.setattr(
+        h5py, "File", lambda path, *more, **named: opened.append(path) or real_file(path, *more, **named)
+    )
+    assert write_records(files, tmp_path / "r.parquet", 1.0) == {"ok": 6}
+    assert sorted(opened) == [tmp_path / "p0.hdf5", tmp_path / "p1.hdf5"]
+    found = find_records([tmp_path / "r.parquet"], {"p1__5"})["p1__5"].recording
+    assert (found.format, found.sampling_rate_hz) == ("code15_hdf5", 400.0)
+    np.testing.assert_array_equal(found.samples, written["p1.hdf5"][1, 581:3515].T)
+
+
+def test_a_member_that_cannot_be_read_is_missing_only_where_its_file_is(tmp_path):
+    write_part(tmp_path / "p0.hdf5", [3])
+    (tmp_path / "p1.hdf5").write_bytes((tmp_path / "p0.hdf5").read_bytes()[:3000])
+    names = ["p0.hdf5#3", "p0.hdf5#4", "p0.hdf5#0", "p0.hdf5#x", "p1.hdf5#3", "p2.hdf5#3"]
+    counts = write_records([(name, str(tmp_path / name)) for name in names], tmp_path / "r.parquet", 1.0)
+    assert counts == {"ok": 1, "unreadable": 4, "missing": 1}
+    records = {record.ecg_id: record for record in read_records(tmp_path / "r.parquet")}
+    assert "no exam_id 4 among the 1 of this file" in records["p0.hdf5#4"].message
+    assert records["p2.hdf5#3"].message == "the file vanished after the run was planned"
+    os.remove(tmp_path / "p0.hdf5")
+    assert decode("x", str(tmp_path / "p0.hdf5#3")).status == "missing"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from twelvelead.errors import TableError
 from twelvelead.formats import read
+from twelvelead.multilabel_truth import decode_truth, encoded_codes
 from twelvelead.sources import CODE15_LABELS, code15_parts, diagnoses, table_of_source, wfdb_table
 from unit.vendor_files import SHARED, wfdb_header
 
@@ -75,7 +76,27 @@ def test_a_folder_of_neither_kind(tmp_path):
     with pytest.raises(TableError, match="no such folder"):
         table_of_source(tmp_path / "absent")
     (tmp_path / "ecg.xml").touch()
-    with pytest.raises(TableError, match="neither WFDB headers.*twelvelead table"):
+    with pytest.raises(TableError, match="nor WFDB headers .* found 1 .xml files; name a table.*twelvelead table"):
+        table_of_source(tmp_path)
+    (tmp_path / "ecg.xml").unlink()
+    with pytest.raises(TableError, match="found no files; name a table"):
+        table_of_source(tmp_path)
+
+
+def test_a_message_about_a_folder_names_no_file_of_it(tmp_path):
+    for name in ("DOE.JOHN", "DOE^JANE.1950", "a.npy", "b.NPY"):
+        (tmp_path / name).touch()
+    with pytest.raises(TableError, match="found 2 .npy, 2 other files") as error:
+        table_of_source(tmp_path)
+    said = str(error.value).partition("neither")[2].upper()
+    assert "DOE" not in said
+    assert "JOHN" not in said
+
+
+@pytest.mark.parametrize("name", ["exams.csv", "exams_part0.hdf5.zip", "exams_part0.zip"])
+def test_packed_parts_are_to_be_unpacked(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(TableError, match="put CODE-15's unpacked parts beside exams.csv"):
         table_of_source(tmp_path)
 
 
@@ -145,10 +166,20 @@ def test_code15_gives_members_with_their_labels(code15):
     for label in CODE15_LABELS:
         assert table[label].tolist() == [str(int(value)) for value in EXAMS[label]]
     assert table["is_male"].tolist() == ["1", "0", "1"]
-    assert list(table.columns) == ["file_name", *CODE15_LABELS, "normal_ecg", "age", "is_male", "patient_id"]
+    assert set(table.columns) == {"file_name"} | set(EXAMS) - {"exam_id", "trace_file"}
+    assert table["patient_id"].tolist() == ["1", "1", "2"]
     values = [read(code15 / name).samples[0, 0] for name in names]
     assert values == [1, 2, 1]
     assert all(read(code15 / name).samples.shape == (12, 2934) for name in names)
+
+
+def test_other_columns_of_the_exams_stay(code15):
+    exams = pd.DataFrame(EXAMS).assign(fold=["train", "test", ""], death=["True", "", "False"], file_name="x")
+    exams.to_csv(code15 / "exams.csv", index=False)
+    table = table_of_source(code15)
+    assert table["fold"].tolist() == ["train", "test", ""]
+    assert table["death"].tolist() == ["1", "", "0"]
+    assert table["file_name"].tolist()[0] == "exams_part0.hdf5#17"
 
 
 def test_an_absent_part_keeps_its_exams_and_other_labels_stay(code15):
@@ -170,6 +201,13 @@ def test_parts_without_their_table_give_file_names_alone(code15):
     }
 
 
+def test_a_part_that_cannot_be_read_is_named(code15):
+    (code15 / "exams.csv").unlink()
+    (code15 / "exams_part10.hdf5").write_bytes(b"no HDF5")
+    with pytest.raises(TableError, match="exams_part10.hdf5: HDF5 file cannot be opened.*exams.csv"):
+        table_of_source(code15)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -186,24 +224,94 @@ def test_another_table_is_refused(code15, change, message):
         table_of_source(code15)
 
 
-def test_snomed_codes_are_sourced_and_name_labels_of_the_model():
+MIMIC = {
+    "subject_id": [10000032, 10000032, 10000117],
+    "study_id": [40689238, 44458630, 42117655],
+    "file_name": [40689238, 44458630, 42117655],
+    "ecg_time": ["2180-07-23 08:44:00", "2180-07-23 09:54:00", "2181-03-04 17:14:00"],
+    "path": [
+        "files/p1000/p10000032/s40689238/40689238",
+        "files/p1000/p10000032/s44458630/44458630",
+        "files/p1000/p10000117/s42117655/42117655",
+    ],
+}
+
+
+def test_mimic_gives_records_and_patients_without_a_look_at_headers(tmp_path):
+    pd.DataFrame(MIMIC).to_csv(tmp_path / "record_list.csv", index=False)
+    (tmp_path / "RECORDS").write_text("files/p1000/p10000032/s40689238/\n")
+    assert table_of_source(tmp_path).to_dict("list") == {
+        "file_name": [f"{path}.hea" for path in MIMIC["path"]],
+        "patient_id": ["10000032", "10000032", "10000117"],
+    }
+    pd.DataFrame(MIMIC).assign(fold=[1, 2, 2]).to_csv(tmp_path / "record_list.csv", index=False)
+    assert table_of_source(tmp_path)["fold"].tolist() == ["1", "2", "2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"path": None}, "record_list.csv: no column path; expected MIMIC-IV-ECG's list"),
+        ({"subject_id": None}, "record_list.csv: no column subject_id"),
+        ({"path": ["files/a", "../b", "c"]}, "row 3 has path '../b'; expected a path below the folder"),
+        ({"path": ["files/a", "b", ""]}, "row 4 has path ''"),
+    ],
+)
+def test_another_record_list_is_refused(tmp_path, change, message):
+    columns = {name: values for name, values in (MIMIC | change).items() if values is not None}
+    pd.DataFrame(columns).to_csv(tmp_path / "record_list.csv", index=False)
+    with pytest.raises(TableError, match=message):
+        table_of_source(tmp_path)
+
+
+def test_snomed_codes_cover_the_labels_of_the_model_and_agree_with_the_pattern_map():
     codes = pd.read_csv("config/labels/snomed_physionet2021.csv", dtype=str)
-    sourced = set()
-    for row in (
-        pd.read_csv("config/labels/label_map_deepecg77.csv", dtype=str).dropna(subset="cinc2021_snomed").itertuples()
-    ):
-        sourced |= set(zip(row.cinc2021_snomed.split("|"), row.cinc2021_abbr.split("|"), strict=True))
-    assert set(zip(codes["snomed"], codes["abbreviation"], strict=True)) == sourced
+    assert list(codes.columns) == ["snomed", "label", "abbreviation", "source"]
+    labels = pd.read_csv("config/labels/ecgfm_physionet2021.csv")["label"]
+    assert codes["label"].drop_duplicates().tolist() == labels.tolist()
     assert codes["snomed"].is_unique
+    assert codes["abbreviation"].is_unique
+    assert {a for label in labels for a in label.split("|")} == set(codes["abbreviation"])
     assert all(row.abbreviation in row.label.split("|") for row in codes.itertuples())
+    mapped = pd.read_csv("config/labels/label_map_deepecg77.csv", dtype=str).dropna(subset="cinc2021_snomed")
+    of_patterns = {
+        pair
+        for row in mapped.itertuples()
+        for pair in zip(row.cinc2021_snomed.split("|"), row.cinc2021_abbr.split("|"), strict=True)
+    }
+    assert len(of_patterns) == 26
+    assert of_patterns <= set(zip(codes["snomed"], codes["abbreviation"], strict=True))
 
 
 @pytest.mark.skipif(not (SHARED / "reference").is_dir(), reason="ECGFM.md is not on this machine")
-def test_only_these_labels_have_no_sourced_code():
+def test_snomed_labels_are_in_the_output_order_of_the_model():
     text = (SHARED / "reference" / "ECGFM.md").read_text()
     listed = text.split("PhysioNet 2021, output order (26):")[1].split("TInv.")[0].replace("\n", " ") + "TInv"
-    labels = [label.strip() for label in listed.split(",")]
     coded = pd.read_csv("config/labels/snomed_physionet2021.csv", dtype=str)["label"]
-    assert len(labels) == 26
-    assert set(coded) <= set(labels)
-    assert set(labels) - set(coded) == {"BBB", "LPR", "PRWP", "TAb"}
+    assert coded.drop_duplicates().tolist() == [label.strip() for label in listed.split(",")]
+
+
+@needs_vendor_files
+def test_snomed_codes_of_real_headers_become_their_labels():
+    codes = pd.read_csv("config/labels/snomed_physionet2021.csv", dtype=str)
+    label_of = dict(zip(codes["snomed"], codes["label"], strict=True))
+    labels = list(dict.fromkeys(codes["label"]))
+    given = pd.read_csv(DATA / "cinc2021_labels.csv", dtype=str)["snomed"]
+    truths, statuses, _ = encoded_codes(given, labels, label_of)
+    assert (statuses == "ok").all()
+    counted = dict(zip(labels, decode_truth(truths, len(labels)).sum(axis=0).astype(int), strict=True))
+    # As grep counts the codes in the file.
+    assert {label: n for label, n in counted.items() if n} == {
+        "CRBBB|RBBB": 1,
+        "LQT": 1,
+        "NSIVCB": 4,
+        "NSR": 6,
+        "PAC|SVPB": 12,
+        "PRWP": 1,
+        "PVC|VPB": 2,
+        "SA": 1,
+        "SB": 2,
+        "STach": 13,
+        "TAb": 6,
+        "TInv": 4,
+    }

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twelvelead.errors import TableError
-from twelvelead.table import cells_of, groups_of, mark_repeated, read_table, tasks_of
+from twelvelead.table import NOT_SELECTED, cells_of, groups_of, mark_repeated, read_table
+from twelvelead.table_tasks import tasks_of
 
 TASKS = {
     "ecg_machine_diagnosis": {
@@ -15,6 +16,20 @@ TASKS = {
         "file_column": "77_classes_ecg_file_name",
     },
     "afib_5y": {"kind": "binary", "truth_column": "afib_5y", "file_column": "afib_ecg_file_name"},
+}
+
+CODE15 = ["1dAVb", "RBBB", "LBBB", "SB", "ST", "AF"]
+MULTILABEL = {
+    "physionet2021": {
+        "kind": "multilabel",
+        "truth_column": "snomed",
+        "file_column": "file_name",
+        "labels": ["AF", "SB"],
+        "codes": {"164889003": "AF", "426177001": "SB"},
+        "auto": True,
+    },
+    "code15": {"kind": "multilabel", "file_column": "file_name", "labels": CODE15, "auto": True},
+    "code15_tutorial": {"kind": "multilabel", "file_column": "file_name", "labels": CODE15[1:], "auto": False},
 }
 
 
@@ -105,6 +120,99 @@ def test_a_table_without_any_file_column_names_the_known_ones():
         tasks_of(pd.DataFrame({"id": ["1"], "path": ["x"]}), TASKS, "auto", "t.csv")
 
 
+def multilabel_tasks_of(columns, wanted="auto", more=None):
+    return tasks_of(pd.DataFrame(columns=columns, dtype="str"), TASKS | MULTILABEL | (more or {}), wanted, "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [
+        (["file_name", "snomed", "dx"], ["physionet2021"]),
+        (["file_name", *CODE15], ["code15"]),
+        (["file_name", "AF"], ["code15"]),
+        (["file_name", "snomed", "AF"], ["physionet2021", "code15"]),
+        (["file_name"], ["physionet2021"]),
+        (["file_name", "snomed", "afib_ecg_file_name"], ["afib_5y", "physionet2021"]),
+        (["afib_ecg_file_name", "AF", "SB", "ST", "snomed"], ["afib_5y"]),
+    ],
+)
+def test_of_multilabel_tasks_with_one_file_column_those_with_truth_run_or_the_first(columns, names):
+    assert multilabel_tasks_of(columns) == names
+
+
+def test_a_task_that_is_not_automatic_runs_where_it_is_named():
+    assert multilabel_tasks_of(["file_name", *CODE15], ["code15_tutorial"]) == ["code15_tutorial"]
+    assert multilabel_tasks_of(["file_name"], ["code15"]) == ["code15"]
+    with pytest.raises(TableError, match="task `code15` needs column `file_name`; did you mean `filename`"):
+        multilabel_tasks_of(["filename"], ["code15"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "wanted", "expected"),
+    [
+        (["file_name", "SNOMED"], "auto", "no column `snomed`, but `SNOMED`; spell both the same"),
+        (["file_name", "1davb", "Rbbb"], "auto", "no column `1dAVb`, but `1davb`"),
+        (["file_name", *CODE15[:5], "af"], "auto", "no column `AF`, but `af`"),
+        (["file_name", "snomed", "st"], ["code15"], "no column `ST`, but `st`"),
+    ],
+)
+def test_a_label_column_spelt_in_other_case_is_an_error(columns, wanted, expected):
+    with pytest.raises(TableError, match=expected):
+        multilabel_tasks_of(columns, wanted)
+
+
+def test_other_spellings_of_a_task_that_does_not_run_are_none_of_its_business():
+    assert multilabel_tasks_of(["file_name", "snomed", "st"]) == ["physionet2021"]
+    assert multilabel_tasks_of(["file_name", "snomed", "AF", "af"]) == ["physionet2021", "code15"]
+
+
+def test_most_label_columns_without_their_file_column_are_an_error():
+    columns = ["afib_ecg_file_name", "File_Name", *CODE15]
+    expected = "4 of the 6 label columns of task `code15`.*without `file_name`.*did you mean `File_Name`"
+    with pytest.raises(TableError, match=expected):
+        multilabel_tasks_of(columns[:-2])
+    assert multilabel_tasks_of(columns[:-3]) == ["afib_5y"]
+    assert multilabel_tasks_of(columns, ["afib_5y"]) == ["afib_5y"]
+    mine = {"mine": {"kind": "multilabel", "file_column": "my_file", "labels": CODE15, "auto": True}}
+    assert multilabel_tasks_of(["my_file", *CODE15], more=mine) == ["mine"]
+
+
+def test_each_file_column_is_named_once_where_none_is_there():
+    with pytest.raises(TableError, match="`afib_ecg_file_name`, `file_name`; found id, AF"):
+        multilabel_tasks_of(["id", "AF"])
+
+
+def test_cells_of_several_labels_have_a_character_a_label():
+    table = {
+        "file_name": ["a.mat", "", "b.mat", "c.mat", "d.mat"],
+        **{label: ["0", "1", "1.0", "", "0"] for label in CODE15[1:]},
+        "AF": ["1", "1", "False", "", "maybe"],
+    }
+    found = cells_of(pd.DataFrame(table), MULTILABEL, ["code15"], None)
+    assert found["row"].tolist() == [2, 4, 5, 6]
+    assert found["truth"].tolist() == ["?00001", "?11110", "", ""]
+    assert found["truth_status"].tolist() == ["ok", "ok", "missing", "invalid"]
+    assert found["message"].tolist() == ["", "", "", "AF is 'maybe'; expected 0 or 1"]
+
+
+def test_cells_of_codes_and_of_no_truth_at_all():
+    table = pd.DataFrame({"file_name": ["a.hea", "b.hea", "../c.hea"], "snomed": ["164889003|1", "", "AF"]})
+    found = cells_of(table, MULTILABEL, ["physionet2021", "code15"], None)
+    assert found["truth"].tolist() == ["10", "", "", "", "", ""]
+    assert found["truth_status"].tolist() == ["ok", "missing", "invalid", "missing", "missing", "missing"]
+    assert found["status"].tolist() == ["", "", "refused", "", "", "refused"]
+    absent = cells_of(table[["file_name"]], MULTILABEL, ["physionet2021"], None)
+    assert absent["truth_status"].tolist() == ["missing"] * 3
+
+
+def test_truths_of_several_labels_that_differ_conflict():
+    table = pd.DataFrame({"file_name": ["a", "a", "b", "./b"], "AF": ["1", "0", "1", "1.0"], "SB": ["0", "0", "", ""]})
+    found = cells_of(table, MULTILABEL, ["code15"], None)
+    mark_repeated(found)
+    assert found["truth_status"].tolist() == ["conflicting", "conflicting", "ok", "ok"]
+    assert found["status"].tolist() == ["", "duplicate", "", "duplicate"]
+
+
 @pytest.mark.parametrize(
     ("value", "truth", "status"),
     [
@@ -157,6 +265,16 @@ def test_an_empty_truth_gives_way_to_a_later_row_that_has_one():
     found = cells({"afib_5y": ["", "1"], "afib_ecg_file_name": ["a.xml", "a.xml"]})
     assert found["status"].tolist() == ["duplicate", ""]
     assert found["truth_status"].tolist() == ["missing", "ok"]
+
+
+def test_a_cell_that_is_not_selected_neither_stays_for_a_file_nor_repeats_or_contradicts_it():
+    table = {"afib_5y": ["0", "1", "1", "0"], "afib_ecg_file_name": ["a.xml"] * 4}
+    found = cells_of(pd.DataFrame(table), TASKS, ["afib_5y"], None)
+    found.loc[[0, 3], "status"] = NOT_SELECTED
+    mark_repeated(found)
+    assert found["status"].tolist() == [NOT_SELECTED, "", "duplicate", NOT_SELECTED]
+    assert found["truth_status"].tolist() == ["ok"] * 4
+    assert found["message"].tolist() == ["", "", "the same file as row 3", ""]
 
 
 @pytest.mark.parametrize("unknown", ["", " ", "NA", "nan", "NULL"])
