@@ -100,7 +100,7 @@ rule prepare:
     benchmark:
         benchmarks("prepare/{recipe}/{shard}")
     wildcard_constraints:
-        recipe="openecg",
+        recipe="openecg|ecgfm",
     resources:
         mem_mb=800,
         runtime=60,

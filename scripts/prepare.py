@@ -7,4 +7,4 @@ with logged(snakemake) as log:
 
     paths = snakemake.input.records, snakemake.output.tensor, snakemake.output.statuses
     n = prepare_records(*paths, snakemake.wildcards.recipe)
-    log.info("%d signals", n)
+    log.info("%d rows of the tensor", n)

@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,11 @@ import pyarrow.parquet as pq
 from twelvelead.atomic import replacing
 from twelvelead.errors import ConfigError, ModelError
 from twelvelead.models.weights import verified_path, weights_sha256
-from twelvelead.tensors import prepared_ids
+from twelvelead.tensors import prepared_rows
 
-BLOCK = 256  # recordings handed to a model at once, 30 MB of the deepecg recipe
+BLOCK = 256  # rows of a tensor handed to a model at once, 30 MB of recipes deepecg and ecgfm
 READ_AHEAD = 2  # blocks
-Block = tuple[list[str], np.ndarray]  # ecg_ids, signals (n, leads, samples)
+Block = tuple[list[tuple[str, int]], np.ndarray]  # (ecg_id, window) of n rows, signals (n, leads, samples)
 
 
 def load_model(settings: Mapping, weights: Mapping, converted: str | None, device: str, threads: int):
@@ -43,10 +44,11 @@ def predict_chunk(model, tensors: Sequence[str], statuses: Sequence[str], destin
     schema = pa.schema([("ecg_id", pa.string()), *((output, pa.float32()) for output in model.outputs)])
     rows = 0
     with replacing(destination) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        for ids, signals in read_ahead(blocks(tensors, statuses, BLOCK), READ_AHEAD):
-            columns = [pa.array(ids), *(pa.array(column) for column in model.predict(signals).T)]
+        for block, signals in read_ahead(blocks(tensors, statuses, BLOCK), READ_AHEAD):
+            ids = pa.array([ecg_id for ecg_id, _ in block])
+            columns = [ids, *(pa.array(column) for column in model.predict(signals).T)]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-            rows += len(ids)
+            rows += len(block)
     return rows
 
 
@@ -55,24 +57,22 @@ def blocks(tensors: Sequence[str], statuses: Sequence[str], size: int) -> Iterat
 
     Blocks reach over shards: a model works in batches, and a shard may be a single file.
     """
-    ids: list[str] = []
+    rows: list[tuple[str, int]] = []
     parts: list[np.ndarray] = []
     for tensor, status in zip(tensors, statuses, strict=True):
-        of_shard = prepared_ids(status)
-        if not of_shard:  # an empty array cannot be memory-mapped
-            continue
-        signals = np.load(tensor, mmap_mode="r")
-        start = 0
-        while start < len(of_shard):
-            end = start + size - len(ids)
-            ids += of_shard[start:end]
-            parts.append(np.array(signals[start:end]))
-            start = end
-            if len(ids) == size:
-                yield ids, np.concatenate(parts)
-                ids, parts = [], []
-    if ids:
-        yield ids, np.concatenate(parts)
+        of_shard = prepared_rows(status)
+        signals, start = None, 0
+        while taken := list(islice(of_shard, size - len(rows))):
+            if signals is None:  # only now: an empty array cannot be memory-mapped
+                signals = np.load(tensor, mmap_mode="r")
+            parts.append(np.array(signals[start : start + len(taken)]))
+            rows += taken
+            start += len(taken)
+            if len(rows) == size:
+                yield rows, np.concatenate(parts)
+                rows, parts = [], []
+    if rows:
+        yield rows, np.concatenate(parts)
 
 
 def read_ahead(items: Iterator[Block], depth: int) -> Iterator[Block]:

@@ -1,4 +1,4 @@
-"""Records of a shard -> prepared tensors, a block of recordings in memory at a time."""
+"""Records of a shard -> prepared tensors, with no more than a block of recordings in memory."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from twelvelead.atomic import replacing
 from twelvelead.ecg import twelve_leads
 from twelvelead.errors import CalibrationError, SignalError
 from twelvelead.quality import IMPLAUSIBLE_MV, largest_swing_mv
-from twelvelead.recipes import deepecg
+from twelvelead.recipes import WINDOWED, deepecg
 from twelvelead.recipes.calibration import Calibration
 from twelvelead.recipes.ordered_sum import HashOrderedSum, PartialSum
 from twelvelead.recipes.resampling import to_rate
@@ -118,25 +118,43 @@ def frozen_calibration(path: str, settings: DeepecgSettings) -> Calibration:
 
 def clean_records(records: str, tensor: str, statuses: str, calibration: Calibration, settings: DeepecgSettings) -> int:
     """Writes the cleaned signals (n, 12, 2500) of a shard and what became of each file; returns n."""
-
-    def cleaned(signals: np.ndarray) -> np.ndarray:
-        return deepecg.clean(signals, calibration)
-
-    shape = (12, deepecg.N_SAMPLES)
-    return _write_prepared(records, tensor, statuses, shape, settings.is_prepared, settings.signal, cleaned)
+    outcome = []
+    with _tensor(tensor, (12, deepecg.N_SAMPLES)) as writer:
+        for block in _blocks(records, settings.is_prepared, settings.signal):
+            if block.rows:
+                writer.append(deepecg.clean(block.signals, calibration))
+            outcome += block.rows + block.refused
+    write_statuses(statuses, outcome)
+    return sum(row.rows for row in outcome)
 
 
 def prepare_records(records: str, tensor: str, statuses: str, recipe: str) -> int:
-    """Writes the tensor of a recipe that needs no calibration; returns its number of rows."""
+    """Writes the tensor of a recipe that needs no calibration and what became of each file; returns its rows.
+
+    Of a recipe in recipes.WINDOWED they are windows, all of a recording's one after another in order of time.
+    """
     module = import_module(f"twelvelead.recipes.{recipe}")
 
-    def signal(record: Record) -> np.ndarray:
-        return module.prepare(twelve_leads(record.recording), record.recording.sampling_rate_hz)
+    def prepared(record: Record) -> np.ndarray:
+        signal = module.prepare(twelve_leads(record.recording), record.recording.sampling_rate_hz)
+        return signal if recipe in WINDOWED else signal[np.newaxis]
 
-    def usable(record: Record) -> bool:
-        return record.status == "ok"
+    with _tensor(tensor, module.SHAPE) as writer:
+        outcome = [_append_prepared(writer, record, prepared) for record in read_records(records)]
+    write_statuses(statuses, outcome)
+    return sum(row.rows for row in outcome)
 
-    return _write_prepared(records, tensor, statuses, module.SHAPE, usable, signal, lambda signals: signals)
+
+def _append_prepared(writer: TensorWriter, record: Record, prepared: Callable[[Record], np.ndarray]) -> RowStatus:
+    # A recording of a day has 2 GB of windows: they must go before the next recording's are made.
+    try:
+        if record.status != "ok":
+            raise SignalError(record.message, record.status)
+        rows = prepared(record)
+    except SignalError as error:
+        return RowStatus(record.ecg_id, error.status, str(error))
+    writer.append(rows)
+    return RowStatus(record.ecg_id, "ok", rows=len(rows))
 
 
 @dataclass(frozen=True)
@@ -161,18 +179,6 @@ def _blocks(records: str, usable: Callable[[Record], bool], signal: Callable[[Re
             yield _Block(rows, np.stack(signals), refused)
             rows, signals, refused = [], [], []
     yield _Block(rows, np.stack(signals) if signals else np.empty((0,)), refused)
-
-
-def _write_prepared(records, tensor, statuses, shape, usable, signal, transform) -> int:
-    outcome, n = [], 0
-    with _tensor(tensor, shape) as writer:
-        for block in _blocks(records, usable, signal):
-            if block.rows:
-                writer.append(transform(block.signals))
-            outcome += block.rows + block.refused
-            n += len(block.rows)
-    write_statuses(statuses, outcome)
-    return n
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 
 from twelvelead.atomic import replacing
 
-STATUS_COLUMNS = ["ecg_id", "status", "message"]
+STATUS_COLUMNS = ["ecg_id", "status", "message", "rows"]
 
 
 class TensorWriter:
@@ -41,11 +41,21 @@ class TensorWriter:
 
 @dataclass(frozen=True)
 class RowStatus:
-    """What a recipe made of one file; rows with status ok are the tensor's rows, in this order."""
+    """What a recipe made of one file. The tensor holds the files' rows in this order, a file's own one after another.
+
+    rows  of the tensor: 0 for a file that is not ok, else 1 or, of a recipe in recipes.WINDOWED, the number of windows
+    """
 
     ecg_id: str
     status: str
     message: str = ""
+    rows: int | None = None  # where it is not said, what a recipe without windows makes
+
+    def __post_init__(self) -> None:
+        if self.rows is None:
+            object.__setattr__(self, "rows", int(self.status == "ok"))
+        if (self.rows > 0) != (self.status == "ok"):
+            raise ValueError(f"{self.ecg_id}: status {self.status} with {self.rows} rows of the tensor")
 
 
 def write_statuses(path: Path | str, rows: list[RowStatus]) -> None:
@@ -53,7 +63,7 @@ def write_statuses(path: Path | str, rows: list[RowStatus]) -> None:
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as text:
         writer = csv.writer(text, delimiter="\t", lineterminator="\n")
         writer.writerow(STATUS_COLUMNS)
-        writer.writerows((row.ecg_id, row.status, row.message) for row in rows)
+        writer.writerows((row.ecg_id, row.status, row.message, row.rows) for row in rows)
 
 
 def read_statuses(path: Path | str) -> Iterator[RowStatus]:
@@ -61,9 +71,15 @@ def read_statuses(path: Path | str) -> Iterator[RowStatus]:
     with open(path, encoding="utf-8", newline="") as text:
         rows = csv.reader(text, delimiter="\t")
         next(rows)
-        yield from (RowStatus(*row) for row in rows)
+        # A table that an earlier checkout left in the work folder may lack the number of rows.
+        yield from (RowStatus(ecg_id, status, message, *map(int, count)) for ecg_id, status, message, *count in rows)
 
 
 def prepared_ids(path: Path | str) -> list[str]:
-    """ecg_ids of the rows of the tensor that belongs to this table of statuses."""
-    return [row.ecg_id for row in read_statuses(path) if row.status == "ok"]
+    """ecg_ids of the files with rows in the tensor that belongs to this table of statuses, each once."""
+    return [row.ecg_id for row in read_statuses(path) if row.rows]
+
+
+def prepared_rows(path: Path | str) -> Iterator[tuple[str, int]]:
+    """(ecg_id, number of the window from 0) of every row of the tensor, in order."""
+    return ((row.ecg_id, window) for row in read_statuses(path) for window in range(row.rows))

@@ -1,41 +1,21 @@
-"""Recordings in several windows: how prepared windows lie on disk, and a recording's values from its windows'.
+"""Recordings in several windows: a recording's probabilities from its windows'.
 
-A recipe of windows (recipes/ecgfm.py) leaves three files of a shard:
-
-tensor    float32 (windows, leads, samples), written by tensors.TensorWriter: all windows of the shard
-statuses  one row per file, as for every recipe (tensors.RowStatus); ok means one window or more
-windows   one row per row of the tensor, in the tensor's order: whose window it is, and which one, numbered from 0
-
-Windows of a recording stand one after another in order of time, and recordings in the order of `statuses`, so that the
-ids of `windows` without repetitions are tensors.prepared_ids. These are not the rows of the tensor, as they are for a
-recipe that makes one row of a recording; a reader of windows takes its ids from `windows`.
+How prepared windows lie on disk is said in tensors.py, how a model's results for them in window_inference.py.
 """
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
-from twelvelead.atomic import replacing
 from twelvelead.errors import ConfigError
 from twelvelead.labels.patterns import read_rows
 
-WINDOW_COLUMNS = ["ecg_id", "window"]
+WINDOW_COLUMNS = ("ecg_id", "window")  # whose window a row is, and which one, numbered from 0
 AGGREGATIONS = ("mean", "max")
 AGGREGATION_SOURCES = ("published", "ours")
-
-
-@dataclass(frozen=True)
-class WindowRow:
-    """Whose window a row of a tensor is; window k of a recipe with windows of d seconds begins k * d s after the start.
-
-    window  number within the recording, from 0
-    """
-
-    ecg_id: str
-    window: int
 
 
 @dataclass(frozen=True)
@@ -51,20 +31,9 @@ class LabelAggregation:
     source: str
 
 
-def write_windows(path: Path | str, rows: Iterable[WindowRow]) -> None:
-    """Writes the rows of a shard's tensor of windows as tab-separated text."""
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as text:
-        writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-        writer.writerow(WINDOW_COLUMNS)
-        writer.writerows((row.ecg_id, row.window) for row in rows)
-
-
-def read_windows(path: Path | str) -> Iterator[WindowRow]:
-    """The rows that write_windows wrote."""
-    with open(path, encoding="utf-8", newline="") as text:
-        rows = csv.reader(text, delimiter="\t")
-        next(rows)
-        yield from (WindowRow(ecg_id, int(window)) for ecg_id, window in rows)
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """float32 probabilities of a model's float32 logits, to the byte what its predict gives."""
+    return expit(logits)
 
 
 def index_recordings(ecg_ids: Sequence[str]) -> tuple[list[str], np.ndarray]:

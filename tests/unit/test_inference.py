@@ -38,8 +38,8 @@ def write_shards(folder, sizes):
 @given(sizes=st.lists(st.integers(0, 7), max_size=5), size=st.integers(1, 9))
 def test_blocks_hold_every_row_once_in_order_whatever_the_shards(tmp_path_factory, sizes, size):
     found = list(blocks(*write_shards(tmp_path_factory.mktemp("shards"), sizes), size))
-    ids = [ecg_id for of_block, _ in found for ecg_id in of_block]
-    assert ids == [f"ecg{number}" for number in range(sum(sizes))]
+    rows = [row for of_block, _ in found for row in of_block]
+    assert rows == [(f"ecg{number}", 0) for number in range(sum(sizes))]
     assert all(len(of_block) == len(signals) == size for of_block, signals in found[:-1])
     values = np.concatenate([signals[:, 0, 0] for _, signals in found]) if found else np.empty(0)
     np.testing.assert_array_equal(values, np.arange(sum(sizes)))

@@ -296,7 +296,7 @@ def test_wrong_configurations_are_named(tmp_path, changes, message):
 
 def test_wrong_settings_are_named(tmp_path):
     folder = save(tmp_path / "m")
-    with pytest.raises(ConfigError, match="precision is 'bfloat16' on cpu, expected float32"):
+    with pytest.raises(ConfigError, match="family wcr: precision is 'bfloat16' on cpu, expected float32"):
         wcr.load(folder, "cpu", {**OUTPUTS, "precision": "bfloat16"})
     with pytest.raises(ConfigError, match="outputs is None"):
         wcr.load(folder, "cpu", {})

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import wfdb
 
+from twelvelead.ecg import LEADS
 from twelvelead.errors import CalibrationError
 from twelvelead.preparation import (
     DeepecgSettings,
@@ -12,9 +14,10 @@ from twelvelead.preparation import (
     prepare_records,
     spectrum_of_records,
 )
+from twelvelead.recipes import ecgfm
 from twelvelead.records import write_records
 from twelvelead.shards import ecg_hash
-from twelvelead.tensors import read_statuses
+from twelvelead.tensors import prepared_rows, read_statuses
 
 PHYSICAL = DeepecgSettings("physical", "physical", "decimate")
 DEEPECG = DeepecgSettings("raw", "batch", "decimate")
@@ -90,6 +93,51 @@ def test_a_recipe_says_what_became_of_every_file(shard, tmp_path):
         "nan": "not_finite",
     }
     assert "2000 samples" in found["short"].message
+
+
+def test_a_recipe_of_windows_keeps_them_together_in_order(shard, tmp_path):
+    arrays = {"long": noise(0, n=26_400), "ten": noise(1), "six": noise(2, n=3100), "short": noise(3, n=2000)}
+    records = shard(arrays | {"nan": noise(4) * np.nan, "flat": np.zeros((12, 5000), np.float32)})
+    tensor, statuses = str(tmp_path / "t.npy"), str(tmp_path / "t.tsv")
+    # An array without a sampling rate counts as 10 s long, whatever its number of samples.
+    assert prepare_records(records, tensor, statuses, "ecgfm") == 6
+    found = {row.ecg_id: row for row in read_statuses(statuses)}
+    assert {ecg_id: (row.status, row.rows) for ecg_id, row in found.items()} == {
+        "long": ("ok", 2),
+        "ten": ("ok", 2),
+        "six": ("ok", 2),
+        "short": ("too_short", 0),
+        "nan": ("not_finite", 0),
+        "flat": ("flat", 0),
+    }
+    rows = list(prepared_rows(statuses))
+    in_order = [ecg_id for ecg_id in sorted(arrays, key=ecg_hash) if ecg_id != "short"]
+    assert rows == [(ecg_id, window) for ecg_id in in_order for window in (0, 1)]
+    expected = np.concatenate([ecgfm.prepare(arrays[ecg_id], None) for ecg_id in in_order])
+    assert np.load(tensor).tobytes() == expected.tobytes()
+
+
+def test_windows_are_counted_by_recording(tmp_path):
+    """WFDB files say their sampling rate, so that a longer recording has more windows."""
+    durations_s = {"a": 5, "b": 4, "c": 12, "d": 31, "e": 400}
+    files = []
+    for seed, (ecg_id, seconds) in enumerate(durations_s.items()):
+        wfdb.wrsamp(
+            ecg_id,
+            fs=100,
+            units=["mV"] * 12,
+            sig_name=list(LEADS),
+            p_signal=noise(seed, n=100 * seconds).T.astype(np.float64),
+            fmt=["16"] * 12,
+            write_dir=str(tmp_path),
+        )
+        files.append((ecg_id, str(tmp_path / f"{ecg_id}.hea")))
+    write_records(files, tmp_path / "r.parquet", 1.0)
+    tensor, statuses = str(tmp_path / "t.npy"), str(tmp_path / "t.tsv")
+    assert prepare_records(str(tmp_path / "r.parquet"), tensor, statuses, "ecgfm") == 89
+    assert {row.ecg_id: row.rows for row in read_statuses(statuses)} == {"a": 1, "b": 0, "c": 2, "d": 6, "e": 80}
+    assert np.load(tensor, mmap_mode="r").shape == (89, *ecgfm.SHAPE)
+    assert [window for _, window in prepared_rows(statuses)] == [0, 0, 1, *range(6), *range(80)]
 
 
 def test_nothing_usable_is_a_calibration_that_changes_nothing_and_cannot_be_frozen(shard, tmp_path):

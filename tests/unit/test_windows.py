@@ -1,4 +1,4 @@
-"""Aggregation of windows against its definition, the listing of a shard's windows, and the shipped tables of labels."""
+"""Aggregation of windows against its definition, and the shipped tables of labels."""
 
 import math
 from pathlib import Path
@@ -11,8 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from twelvelead.errors import ConfigError
 from twelvelead.models.mapping import read_mapping, to_patterns
-from twelvelead.tensors import RowStatus, prepared_ids, write_statuses
-from twelvelead.windows import WindowRow, aggregate, index_recordings, read_aggregations, read_windows, write_windows
+from twelvelead.windows import aggregate, index_recordings, read_aggregations
 
 LABELS = Path(__file__).resolve().parents[2] / "config" / "labels"
 CODE15 = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF")
@@ -105,22 +104,6 @@ def test_rows_of_a_recording_are_found_wherever_they_stand():
     ids, recordings = index_recordings([])
     assert (ids, recordings.tolist(), recordings.dtype) == ([], [], np.int64)
     assert aggregate(np.empty((0, 2)), recordings, 0, ["mean", "max"]).shape == (0, 2)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), st.integers(0, 10**6))))
-def test_a_listing_reads_back_as_it_was_written(tmp_path_factory, rows):
-    path = tmp_path_factory.mktemp("listing") / "shard.windows.tsv"
-    listing = [WindowRow(ecg_id, window) for ecg_id, window in rows]
-    write_windows(path, listing)
-    assert list(read_windows(path)) == listing
-
-
-def test_a_listing_names_the_recordings_that_are_ok_in_the_order_of_the_statuses(tmp_path):
-    write_statuses(tmp_path / "s.tsv", [RowStatus("b", "ok"), RowStatus("x", "too_short", "why"), RowStatus("a", "ok")])
-    write_windows(tmp_path / "w.tsv", [WindowRow("b", 0), WindowRow("b", 1), WindowRow("a", 0)])
-    ids, _ = index_recordings([row.ecg_id for row in read_windows(tmp_path / "w.tsv")])
-    assert ids == prepared_ids(tmp_path / "s.tsv")
 
 
 def test_labels_of_physionet_2021_in_the_order_of_the_models_outputs():

@@ -1,7 +1,8 @@
 """Model families: how weights are loaded and what the workflow has to know before it loads them.
 
 A family of signals is a module here with `load(path, device, settings)`, which returns an object with `outputs` (names)
-and `predict(batch) -> (n, outputs)`; see models/openecg.py. Adding one is such a module and a line below.
+and `predict(batch) -> (n, outputs)`; see models/openecg.py. Adding one is such a module and a line below. A
+family of windows has what window_inference.py asks for instead of `predict`; see models/ecgfm.py.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ class Family:
     on_gpu     runs on a GPU where there is one
     is_code    its weights are a program, run only where somebody vouches for them
     converted  its weights are read by a reader that executes nothing, and converted once
+    windowed   reads the windows of a recipe in recipes.WINDOWED; a recording's probabilities are aggregated from them
     """
 
     keys: tuple[str, ...]
@@ -24,6 +26,7 @@ class Family:
     on_gpu: bool = True
     is_code: bool = False
     converted: bool = False
+    windowed: bool = False
 
 
 FAMILIES = {
@@ -31,5 +34,6 @@ FAMILIES = {
     "onnx": Family(keys=("labels", "input_scale", "activation", "batch_size"), settings=("layout",), on_gpu=False),
     "torchscript": Family(keys=("labels", "input_scale", "activation", "batch_size"), is_code=True),
     "wcr": Family(keys=("labels", "output_order", "batch_size"), converted=True),
+    "ecgfm": Family(keys=("labels", "output_order", "batch_size"), converted=True, windowed=True),
     "bert": Family(keys=(), reads="texts"),
 }

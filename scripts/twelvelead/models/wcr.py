@@ -34,6 +34,8 @@ class WcrModel:
         precision: torch.dtype,
     ):
         self.outputs = settings.outputs
+        self.embedding_size = network.proj.in_features
+        self.n_frames = frames(N_SAMPLES, conv_layers)
         self._network = network
         self._conv_layers = conv_layers
         self._device = device
@@ -65,9 +67,19 @@ class WcrModel:
         """(n, embed_dim) float32, mean over time of the encoder's output; masks and errors as for logits."""
         return self._in_blocks(self._network.embedding, batch, padding_mask)
 
+    def logits_and_embedding(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What logits and embedding give, to the byte, from one pass of the network."""
+        both = self._in_blocks(self._network.embedding_and_logits, batch, None)
+        embedding, logits = np.split(both, [self.embedding_size], axis=1)
+        return logits[:, self._order], embedding
+
     def attention(self, batch: np.ndarray, padding_mask: np.ndarray | None = None) -> np.ndarray:
         """(n, layers, queries, keys) float32, averaged over heads; masks and errors as for logits."""
         return self._in_blocks(self._network.attention, batch, padding_mask)
+
+    def saliency(self, batch: np.ndarray) -> np.ndarray:
+        """(n, n_frames) float32, the last layer's attention: for every query its maximum over keys."""
+        return self._in_blocks(self._network.saliency, batch, None)
 
     def _in_blocks(self, compute: Callable, batch: np.ndarray, padding_mask: np.ndarray | None) -> np.ndarray:
         check_signals(batch)
@@ -96,7 +108,7 @@ class WcrModel:
         return rows
 
 
-def load(path: str | Path, device: str, settings: Mapping) -> WcrModel:
+def load(path: str | Path, device: str, settings: Mapping, family: str = "wcr") -> WcrModel:
     """The network of a checkpoint, in evaluation mode.
 
     path      folder in DeepECG's layout (one finetuned .pt, base_ssl.pt beside it or not), the finetuned .pt itself, or
@@ -104,14 +116,15 @@ def load(path: str | Path, device: str, settings: Mapping) -> WcrModel:
     device    cpu, cuda or cuda:N
     settings  see InferenceSettings; beyond it output_order (column i of the results is the network's output
               output_order[i]) and precision (float32, or on a GPU bfloat16 or float16), each optional
+    family    whose model it is, for errors
     Raises ConfigError for settings, ModelError for a file that is not there, refused, or not this network's.
     """
     target = torch_device(device)
-    read = InferenceSettings.read({"batch_size": BATCH_SIZE[target.type], **settings}, "wcr")
+    read = InferenceSettings.read({"batch_size": BATCH_SIZE[target.type], **settings}, family)
     precision = settings.get("precision", "float32")
     if precision not in PRECISIONS or (precision != "float32" and target.type == "cpu"):
         raise ConfigError(
-            f"settings of a model of family wcr: precision is {precision!r} on {device}, expected float32"
+            f"settings of a model of family {family}: precision is {precision!r} on {device}, expected float32"
             + (f" or one of {', '.join(PRECISIONS)}" if target.type != "cpu" else "")
         )
     checkpoint = read_weights(path)

@@ -22,7 +22,7 @@ TRAINING_ONLY = ("encoder.mask_emb", "encoder.quantizer.", "encoder.project_q.",
 
 
 class WcrNetwork(nn.Module):
-    """Logits (n, labels) of signals (n, 12, 2500), with the head's mean or the attention on request."""
+    """Logits (n, labels) of signals (n, 12, 2500), with the head's input or the attention on request."""
 
     def __init__(self, sizes: Architecture):
         super().__init__()
@@ -41,9 +41,18 @@ class WcrNetwork(nn.Module):
         # As trained: a value of exactly 0, not only padding, counts as absent.
         return encoded.sum(dim=1) / (encoded != 0).sum(dim=1)
 
+    def embedding_and_logits(self, signals: Tensor, padded_frames: Tensor | None = None) -> Tensor:
+        """Both side by side, (n, embed_dim + labels), from one pass."""
+        embedding = self.embedding(signals, padded_frames)
+        return torch.cat([embedding, self.proj(embedding)], dim=1)
+
     def attention(self, signals: Tensor, padded_frames: Tensor | None = None) -> Tensor:
         """Attention weights averaged over heads, (n, layers, queries, keys)."""
         return torch.stack(self.encoder(signals, padded_frames, with_attention=True)[1], dim=1)
+
+    def saliency(self, signals: Tensor, padded_frames: Tensor | None = None) -> Tensor:
+        """The last layer's attention, for every query its maximum over keys, (n, queries)."""
+        return self.encoder(signals, padded_frames, with_attention=True)[1][-1].amax(dim=-1)
 
 
 class _Encoder(nn.Module):
