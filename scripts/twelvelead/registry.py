@@ -11,11 +11,13 @@ from twelvelead.labels.patterns import read_patterns, read_rows
 from twelvelead.models import FAMILIES
 from twelvelead.models.lockfile import is_at_hand
 from twelvelead.models.weights import why_not_at_hand
+from twelvelead.recipes import WINDOWED
+from twelvelead.registry_tasks import PATTERNS, check_task, resolve_task
+from twelvelead.windows import LabelAggregation, read_aggregations
 
 LEXICON = "lexicon"
 # The labelers that `labeler: auto` takes, and `bert` stands for: the first one at hand. DeepECG uses the first.
 BERT_LABELERS = ("Bert_diagnosis2classification_En_Fr", "Bert_diagnosis2classification")
-PATTERNS = "config/labels/deepecg77.csv"
 COMMON_KEYS = ("title", "family", "source", "sha256", "settings", "thresholds", "licence")
 
 
@@ -39,9 +41,12 @@ class Registry:
             name: _resolved(name, entry, root)
             for name, entry in _merged(root, "models", settings["extra_models"]).items()
         }
-        tasks = _merged(root, "tasks", settings["extra_tasks"])
+        tasks = {
+            name: resolve_task(name, entry, root)
+            for name, entry in _merged(root, "tasks", settings["extra_tasks"]).items()
+        }
         for name, task in tasks.items():
-            _check_task(name, task, models, patterns)
+            check_task(name, task, models, patterns, root)
         _check_names(settings["models"], models, "models")
         _check_names(settings["tasks"], tasks, "tasks")
         absent = {}
@@ -58,6 +63,15 @@ class Registry:
     def absent_models_of(self, task: str) -> dict[str, str]:
         """Models that could answer a task but are not at hand, with the reason."""
         return {model: self.absent[model] for model in self.tasks[task]["models"] if model in self.absent}
+
+    def mapping_of(self, task: str, model: str) -> str | None:
+        """The table from a model's outputs to what a task asks for, relative to the repository's root or absolute.
+
+        None where the outputs are what it asks for.
+        """
+        # A model's own mapping is one to patterns.
+        own = self.models[model].get("mapping") if self.tasks[task]["kind"] == "patterns" else None
+        return self.tasks[task]["mappings"].get(model, own)
 
     def check_labeler(self) -> None:
         """Raises ConfigError where the labeler that was asked for is not at hand: only a job that needs it fails."""
@@ -115,9 +129,11 @@ def _merged(root: Path, kind: str, extra: str | None) -> dict[str, dict]:
 
 def _name_from(folder: Path, entry: dict) -> None:
     """Makes the files that an entry of the user's names, relative to the YAML file it stands in, absolute."""
-    for key in ("mapping", "labels"):
+    for key in ("mapping", "labels", "codes"):
         if isinstance(entry.get(key), str):
             entry[key] = str(folder / entry[key])
+    if "mappings" in entry:
+        entry["mappings"] = {model: str(folder / path) for model, path in entry["mappings"].items()}
     if "thresholds" in entry:
         entry["thresholds"]["table"] = str(folder / entry["thresholds"]["table"])
     if "path" in entry.get("source", {}):
@@ -149,9 +165,20 @@ def _resolved(name: str, entry: dict, root: Path) -> dict:
     needed = [key for key in ("recipe", "labels") if key in keys and key not in entry]
     if needed:
         raise ConfigError(f"model `{name}`: `{'`, `'.join(needed)}` is missing; family {entry['family']} needs it")
+    if family.windowed != (entry.get("recipe") in WINDOWED):
+        windowed = ", ".join(known for known, other in FAMILIES.items() if other.windowed)
+        raise ConfigError(
+            f"model `{name}`: family {entry['family']} with recipe {entry['recipe']}, expected recipe "
+            f"{', '.join(WINDOWED)} for family {windowed} and for no other: it makes several windows of a recording, "
+            "whose predictions only this family puts together; correct one of them"
+        )
     resolved = dict(entry)
     if "labels" in entry:
         resolved["labels"] = _labels(name, entry["labels"], root)
+    if family.windowed:
+        aggregations = _aggregations(name, entry["labels"], root)
+        resolved["aggregations"] = [label.aggregation for label in aggregations]
+        resolved["aggregation_sources"] = [label.source for label in aggregations]
     if isinstance(entry.get("output_order"), str):
         resolved["output_order"] = _order(name, entry, root)
     order = resolved.get("output_order")
@@ -173,6 +200,13 @@ def _labels(name: str, labels: str | list[str], root: Path) -> list[str]:
     return [row[column] for _, row in rows]
 
 
+def _aggregations(name: str, labels: str | list[str], root: Path) -> Sequence[LabelAggregation]:
+    """How each label's probabilities in windows become the recording's; by their mean where no table says it."""
+    if isinstance(labels, str) and "aggregation" in next(iter(read_rows(root / labels, ())), (0, ()))[1]:
+        return read_aggregations(root / labels)
+    return [LabelAggregation(label, "mean", "ours") for label in _labels(name, labels, root)]
+
+
 def _order(name: str, entry: Mapping, root: Path) -> list[int]:
     column, labels = entry["output_order"], entry["labels"]
     if not isinstance(labels, str):
@@ -181,29 +215,6 @@ def _order(name: str, entry: Mapping, root: Path) -> list[int]:
         return [int(row[column]) for _, row in read_rows(root / labels, (column,))]
     except ValueError as error:
         raise ConfigError(f"model `{name}`: column {column} of {labels} must hold whole numbers ({error})") from None
-
-
-def _check_task(name: str, task: Mapping, models: Mapping[str, Mapping], patterns: Sequence[str]) -> None:
-    for model in task["models"]:
-        if model not in models:
-            raise ConfigError(
-                f"task `{name}` names model `{model}`, which is not declared{did_you_mean(model, models)}"
-            )
-        entry = models[model]
-        if FAMILIES[entry["family"]].reads != "signals":
-            raise ConfigError(f"task `{name}` names model `{model}`, which reads texts; set `labeler: {model}` instead")
-        labels = entry.get("labels")
-        if task["kind"] == "binary" and (labels is None or len(labels) != 1):
-            several = "several" if labels is None else len(labels)
-            raise ConfigError(f"task `{name}` is 0 or 1, but model `{model}` has {several} outputs; it needs one")
-        if labels is None or "mapping" in entry:
-            continue
-        foreign = [label for label in labels if label not in patterns]
-        if task["kind"] == "patterns" and foreign:
-            raise ConfigError(
-                f"task `{name}`: output {foreign[0]!r} of model `{model}` is no pattern of {PATTERNS}"
-                f"{did_you_mean(foreign[0], patterns)}; give the model a `mapping`"
-            )
 
 
 def _check_names(wanted: str | list[str], known: Mapping, key: str) -> None:

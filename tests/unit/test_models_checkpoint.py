@@ -14,16 +14,23 @@ import pickle
 import sys
 import types
 import zipfile
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twelvelead.config import load_config, read_yaml
 from twelvelead.errors import ModelError
 from twelvelead.models import inert_pickle
 from twelvelead.models.checkpoint import convert, read_checkpoint, read_weights, sha256
 from twelvelead.models.inert_pickle import PlainObject, TensorRecord
+from twelvelead.models.weights import files_of, record, why_not_at_hand
+from twelvelead.registry import Registry, family_settings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 CONFIG = {"_name": "ecg_transformer_classifier", "encoder_layers": 2, "encoder_attention_heads": 4, "num_labels": 3}
 
@@ -228,6 +235,38 @@ def test_conversion_is_repeatable_hashed_and_verified(tmp_path):
     first.write_bytes(content)
     with pytest.raises(ModelError, match="convert it again"):
         read_weights(first)
+
+
+def test_the_checkpoint_that_was_verified_is_converted_among_those_of_a_folder(tmp_path):
+    folder = tmp_path / "m"
+    folder.mkdir()
+    wanted, other = save(folder / "finetuned.pt"), save(folder / "pretrained.pt", {**CONFIG, "num_labels": 9})
+    for path, n_labels in ((wanted, 3), (other, 9)):
+        verified = {path.name: sha256(path), "model.yaml": "0" * 64}
+        converted = convert(folder, tmp_path / f"{path.stem}.safetensors", verified)
+        assert read_weights(converted).model_config["num_labels"] == n_labels
+        assert json.loads(converted.with_suffix(".json").read_text())["source_sha256"] == {path.name: sha256(path)}
+    for both in (None, {path.name: sha256(path) for path in (wanted, other)}):
+        with pytest.raises(ModelError, match=r"has finetuned\.pt, pretrained\.pt, expected one finetuned \.pt"):
+            convert(folder, tmp_path / "both.safetensors", both)
+
+
+ECG_FM = ROOT.parent / "shared/golden/ecg_fm"
+
+
+@pytest.mark.skipif(not ECG_FM.is_dir(), reason="needs the golden files of ECG-FM")
+def test_ecg_fms_repository_serves_as_a_weights_folder(tmp_path):
+    registry = Registry.load(ROOT, load_config({}, read_yaml(ROOT / "config/schemas/config.schema.yaml")))
+    entry = registry.models["ecgfm_physionet2021"]
+    (tmp_path / "ecgfm_physionet2021").symlink_to(ECG_FM)
+    assert why_not_at_hand("ecgfm_physionet2021", entry, tmp_path, trusting=False) == ""
+    assert set(files_of("ecgfm_physionet2021", entry, tmp_path)) == {
+        str(tmp_path / "ecgfm_physionet2021" / file) for file in entry["source"]["files"]
+    }
+    recorded = record("ecgfm_physionet2021", entry, tmp_path)
+    converted = convert(recorded["path"], tmp_path / "converted.safetensors", recorded["files"])
+    model = import_module("twelvelead.models.ecgfm").load(converted, "cpu", family_settings(entry))
+    assert list(model.outputs) == entry["labels"]
 
 
 def rewritten(path, change):

@@ -8,7 +8,15 @@ from hypothesis.extra import numpy as hnp
 
 from twelvelead.errors import ConfigError
 from twelvelead.labels.patterns import read_patterns
-from twelvelead.models.mapping import MappingRow, read_mapping, to_patterns, union_truth
+from twelvelead.models.mapping import (
+    QUALITIES,
+    MappingRow,
+    check_names,
+    check_no_broad_label,
+    read_mapping,
+    to_patterns,
+    union_truth,
+)
 from twelvelead.models.openecg import OUTPUTS
 
 LABELS = Path(__file__).resolve().parents[2] / "config" / "labels"
@@ -47,13 +55,54 @@ def test_members_are_split_and_commas_quoted(tmp_path):
     )
 
 
+def test_a_bar_within_a_name_is_doubled_among_members_and_nowhere_else(tmp_path):
+    path = write_mapping(
+        tmp_path,
+        "CRBBB|RBBB,Right bundle branch block,Right bundle branch block,exact,",
+        "bbb,any,CLBBB||LBBB|CRBBB||RBBB,exact,",
+        "Right bundle branch block,CRBBB|RBBB,CRBBB||RBBB,exact,",
+    )
+    rows = read_mapping(path)
+    assert rows[0].output == rows[2].target == "CRBBB|RBBB"
+    assert [row.members for row in rows[1:]] == [("CLBBB|LBBB", "CRBBB|RBBB"), ("CRBBB|RBBB",)]
+
+
+NAMES = st.lists(st.from_regex(r"[a-z]{1,3}(\|[a-z]{1,3}){0,2}", fullmatch=True), min_size=1, max_size=4, unique=True)
+
+
+@settings(max_examples=50, deadline=None)
+@given(NAMES)
+def test_members_are_read_as_they_were_written(tmp_path_factory, names):
+    cell = "|".join(name.replace("|", "||") for name in names)
+    path = write_mapping(tmp_path_factory.mktemp("mapping"), f"out,any,{cell},exact,")
+    assert read_mapping(path)[0].members == tuple(names)
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_what_is_broader_is_scored_under_a_name_of_its_own(quality):
+    as_label = MappingRow("afib", "Afib", ("Afib",), quality, "")
+    check_no_broad_label((MappingRow("afib", "Afib (by afib)", ("Afib",), quality, ""),), PATTERNS)
+    if quality in ("exact", "close"):
+        check_no_broad_label((as_label,), PATTERNS)
+        return
+    with pytest.raises(ConfigError, match=rf"to 'Afib': quality is {quality}, .* such as 'Afib \(by afib\)'"):
+        check_no_broad_label((as_label,), PATTERNS)
+
+
+def test_outputs_that_nobody_knows_yet_are_not_checked():
+    check_names(MAPPING, None, PATTERNS)
+    with pytest.raises(ConfigError, match="no such output; did you mean `avbs`"):
+        check_names(MAPPING, ("avbs",), PATTERNS)
+
+
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
         ("afib,Afib,Afib,perfect,", "line 2: quality is 'perfect', expected one of exact"),
         ("afib,,Afib,exact,", "line 2: target is empty"),
         ("afib,Afib,,exact,", "line 2: members is empty"),
-        ("avb,any,a||b,exact,", "line 2: members are 'a||b'"),
+        ("avb,any,a| |b,exact,", "line 2: members are 'a| |b'"),
+        ("avb,any,a|b|,exact,", "line 2: members are 'a|b|'"),
         ("avb,any,a|a,exact,", "line 2: members are 'a|a'"),
         ("avb,any,a,exact", "line 2: the number of cells"),
     ],
@@ -91,7 +140,7 @@ def test_outputs_that_are_patterns_need_no_mapping():
     ("row", "expected"),
     [
         (MappingRow("svt", "Afib", ("Afib",), "exact", ""), "no such output, expected one of afib, avb"),
-        (MappingRow("avb", "any AV block", ("AV block",), "exact", ""), "'AV block' is no pattern"),
+        (MappingRow("avb", "any AV block", ("AV block",), "exact", ""), "member 'AV block' is no label of the task"),
         (MappingRow("afib", "Afib", ("Afib", "1st degree AV block"), "exact", ""), "expected 'Afib' alone"),
     ],
 )

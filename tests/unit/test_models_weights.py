@@ -110,3 +110,58 @@ def test_a_package_ships_what_is_pinned(tmp_path):
         record("rhythm", of_package | {"sha256": "0" * 64}, tmp_path)
     with pytest.raises(ModelError, match="ships no"):
         record("rhythm", entry("openecg", package="openecg", file="models/no.onnx"), tmp_path)
+
+
+FILES = ["net.pt", "net.yaml"]
+
+
+@pytest.fixture
+def repository(folder):
+    """A whole repository in the model's folder: the model's checkpoint, and others that are not its."""
+    (folder / "net/pretrained.pt").write_bytes(b"another model")
+    (folder / "net/other.yaml").write_bytes(b"its configuration")
+    return folder
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_only_the_files_that_the_source_names_are_the_models(repository, linked):
+    if linked:
+        (repository / "net").rename(repository / "elsewhere")
+        (repository / "net").symlink_to(repository / "elsewhere")
+    named = entry("ecgfm", hub="a/net", files=FILES)
+    assert files_of("net", named, repository) == [str(repository / "net/net.pt")]
+    assert why_not_at_hand("net", named, repository, trusting=False) == ""
+    found = record("net", named, repository)
+    assert found["files"] == {"net.pt": SHA256}
+    assert weights_sha256(found) == SHA256
+    assert verified_path(found) == repository / "net"
+    assert record("net", named | {"sha256": SHA256}, repository)["pinned_by"] == "entry"
+    assert (repository / "net" / LOCK_NAME).exists() != linked
+    (repository / "net/pretrained.pt").write_bytes(b"other weights")
+    assert record("net", named, repository) == found
+
+
+def test_a_linked_folder_serves_several_models(repository):
+    for model in ("first", "second"):
+        (repository / model).symlink_to(repository / "net")
+    first = record("first", entry("ecgfm", hub="a/net", files=FILES), repository)
+    second = record("second", entry("ecgfm", hub="a/other", files=["pretrained.pt"]), repository)
+    assert (set(first["files"]), set(second["files"])) == ({"net.pt"}, {"pretrained.pt"})
+
+
+def test_a_configuration_beside_the_weights_is_the_models_where_it_is_there(repository):
+    named = entry("ecgfm", path=str(repository / "net"), files=FILES)
+    (repository / "net/net.yaml").write_bytes(b"model: {}")
+    assert set(record("net", named, repository)["files"]) == set(FILES)
+    (repository / "net/net.pt").unlink()
+    assert files_of("net", named, repository) == []
+    assert "net holds no net.pt; put the model's files there" in why_not_at_hand("net", named, repository, False)
+    with pytest.raises(ModelError, match=r"holds none of net\.pt; put the model's files there"):
+        record("net", named, repository)
+    with pytest.raises(ModelError, match=r"is there but holds none of net\.pt"):
+        record("net", entry("ecgfm", hub="a/net", files=FILES), repository)
+
+
+def test_weights_of_an_unusual_name_are_what_the_patterns_say(folder):
+    (folder / "net/net.bin").write_bytes(CONTENT)
+    assert record("net", entry("bert", hub="a/net", files=["*.bin"]), folder)["files"] == {"net.bin": SHA256}

@@ -52,6 +52,30 @@ def test_the_ten_published_models_are_declared():
     assert set(BERT_LABELERS) < set(published)
 
 
+def test_ecg_fms_models_know_how_windows_become_a_recording():
+    models = load().models
+    for name, n_labels, by_max in (("ecgfm_physionet2021", 26, 3), ("ecgfm_mimic_iv_ecg", 17, 5)):
+        entry = models[name]
+        assert len(entry["labels"]) == len(entry["aggregations"]) == n_labels
+        assert entry["aggregations"].count("max") == by_max
+        assert set(entry["aggregations"]) == {"mean", "max"}
+        assert [Path(file).suffix for file in entry["source"]["files"]] == [".pt", ".yaml"]
+    physionet = models["ecgfm_physionet2021"]
+    aggregation = dict(zip(physionet["labels"], physionet["aggregations"], strict=True))
+    assert (aggregation["PVC|VPB"], aggregation["AF"]) == ("max", "mean")
+    assert not any("aggregations" in entry for entry in models.values() if entry["family"] != "ecgfm")
+
+
+def test_labels_without_aggregations_are_aggregated_by_their_mean(own, tmp_path):
+    (tmp_path / "plain.csv").write_text("label\na\nb\n")
+    ecgfm = {"family": "ecgfm", "source": {"path": "net.onnx"}, "recipe": "ecgfm"}
+    models = load(**own({"list": {**ecgfm, "labels": ["a"]}, "table": {**ecgfm, "labels": "plain.csv"}})).models
+    assert (models["list"]["aggregations"], models["table"]["aggregations"]) == (["mean"], ["mean", "mean"])
+    (tmp_path / "plain.csv").write_text("label,aggregation\na,max\n")
+    with pytest.raises(ConfigError, match=r"plain\.csv: no column aggregation_source"):
+        load(**own({"table": {**ecgfm, "labels": "plain.csv"}}))
+
+
 def test_a_family_gets_outputs_order_and_scale():
     models = load().models
     settings = family_settings(models["wcr_77_classes"])
@@ -70,6 +94,11 @@ def test_a_family_gets_outputs_order_and_scale():
         ({**NET, "labels": "table.csv"}, r"table\.csv"),
         ({**NET, "lables": ["a"]}, "did you mean `net.labels`|unknown key `net.lables`"),
         ({**NET, "source": {"path": "net.onnx", "hub": "a/b"}}, "source"),
+        (
+            {**NET, "recipe": "ecgfm"},
+            "family onnx with recipe ecgfm, expected recipe ecgfm for family ecgfm and for no",
+        ),
+        ({**NET, "family": "ecgfm"}, "family ecgfm with recipe deepecg, expected recipe ecgfm for family ecgfm"),
         ({**NET, "family": "wcr", "output_order": [0, 1]}, r"output_order is \[0, 1\], expected 1 different positions"),
     ],
 )
@@ -101,6 +130,143 @@ def test_a_labeler_answers_no_task(own):
     task = {"kind": "patterns", "truth_column": "t", "file_column": "f", "models": [BERT_LABELERS[0]]}
     with pytest.raises(ConfigError, match="which reads texts; set `labeler: Bert"):
         load(**own({}, {"mine": task}))
+
+
+class TestMultilabelTasks:
+    TASK = {"kind": "multilabel", "file_column": "f", "labels": ["AF", "1dAVb"], "models": ["net"]}
+    CODED = {**TASK, "truth_column": "t", "codes": "codes.csv"}
+    MAPPED = {**TASK, "mappings": {"net": "net.csv"}}
+    NET_COLUMNS = "output,target,members,quality,source\n"
+
+    @pytest.fixture
+    def mine(self, own, tmp_path):
+        """Loads a registry with a task `mine`, a model `net` and the tables that they name, each beside the YAML."""
+
+        def load_mine(task, outputs=("AF", "1dAVb"), **tables):
+            for name, content in tables.items():
+                (tmp_path / f"{name}.csv").write_text(content)
+            return load(**own({"net": {**NET, "labels": list(outputs)}}, {"mine": task}))
+
+        return load_mine
+
+    def test_the_shipped_ones_are_complete(self):
+        registry = load()
+        physionet, code15, tutorial = (registry.tasks[name] for name in ("physionet2021", "code15", "code15_tutorial"))
+        assert physionet["labels"] == registry.models["ecgfm_physionet2021"]["labels"]
+        assert len(physionet["labels"]) == 26
+        assert physionet["truth_column"] == "snomed"
+        assert physionet["codes"]["713427006"] == physionet["codes"]["59118001"] == "CRBBB|RBBB"
+        assert code15["labels"] == ["1dAVb", "RBBB", "LBBB", "SB", "ST", "AF"]
+        assert not {"truth_column", "codes"} & code15.keys()
+        assert tutorial["labels"] == code15["labels"][1:]
+        assert {task["file_column"] for task in (physionet, code15, tutorial)} == {"file_name"}
+        assert [name for name, task in registry.tasks.items() if not task["auto"]] == ["code15_tutorial"]
+
+    @pytest.mark.parametrize(
+        ("task", "model", "table"),
+        [
+            ("physionet2021", "ecgfm_physionet2021", None),
+            ("physionet2021", "openecg_rhythm", "openecg_rhythm_to_physionet2021"),
+            ("code15", "wcr_77_classes", "deepecg77_to_code15"),
+            ("ecg_machine_diagnosis", "openecg_rhythm", "openecg_rhythm"),
+            ("ecg_machine_diagnosis", "ecgfm_mimic_iv_ecg", "ecgfm_mimic_iv_ecg_to_deepecg77"),
+            ("ecg_machine_diagnosis", "wcr_77_classes", None),
+            ("lvef_40", "wcr_lvef_equal_under_40", None),
+        ],
+    )
+    def test_mappings_of_a_task_come_before_the_models_own(self, task, model, table):
+        assert load().mapping_of(task, model) == (table and f"config/labels/{table}.csv")
+
+    def test_tables_are_named_from_the_yaml_file_they_stand_in(self, mine, tmp_path):
+        registry = mine(
+            {**self.CODED, **self.MAPPED, "labels": "names.csv"},
+            ["x", "y"],
+            names="label,why\nAF,a\n1dAVb,b\n",
+            codes="snomed,label\n1,AF\n2,AF\n",
+            net=f"{self.NET_COLUMNS}x,AF,AF,close,\ny,any,AF|1dAVb,broader,\n",
+        )
+        assert registry.tasks["mine"]["labels"] == ["AF", "1dAVb"]
+        assert registry.tasks["mine"]["codes"] == {"1": "AF", "2": "AF"}
+        assert registry.mapping_of("mine", "net") == str(tmp_path / "net.csv")
+
+    def test_a_model_of_the_tasks_labels_needs_no_mapping(self, mine):
+        assert mine(self.TASK, ["1dAVb"]).mapping_of("mine", "net") is None
+        with pytest.raises(ConfigError, match="output 'AFL' of model `net` is no label of the task; did you mean `AF`"):
+            mine(self.TASK, ["AFL"])
+        with pytest.raises(ConfigError, match=r"outputs of model `openecg_rhythm` are not labels .* under `mappings`"):
+            mine({**self.TASK, "models": ["openecg_rhythm"]})
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"labels": None}, "`labels` is missing; kind multilabel needs"),
+            ({"labels": []}, "key `mine.labels`"),
+            ({"labels": ["AF", "AF"]}, "key `mine.labels`"),
+            ({"truth_column": "t"}, "`codes` is missing, .* what the codes in `t` stand for"),
+            ({"codes": "codes.csv"}, "`codes` is given without `truth_column`"),
+            ({"mappings": {"nett": "net.csv"}}, "`mappings` names `nett`, .*; did you mean `net`"),
+            ({"mappings": {"net": "absent.csv"}}, r"absent\.csv: cannot be read"),
+            ({"kind": "binary", "labels": None}, "`truth_column` is missing; kind binary needs"),
+            ({"kind": "patterns", "labels": None}, "`truth_column` is missing; kind patterns needs"),
+            ({"kind": "binary", "truth_column": "t"}, "`labels` means nothing to kind binary; remove it"),
+            ({"kind": "binary", "labels": None, "mappings": {"net": "a"}}, "`mappings` means nothing to kind binary"),
+            ({"kind": "multi"}, "key `mine.kind` .* expected one of patterns, binary, multilabel"),
+            ({"lables": ["a"]}, "unknown key `mine.lables`; did you mean `labels`"),
+        ],
+    )
+    def test_a_wrong_entry_is_an_error_of_one_line(self, mine, change, message):
+        task = {key: value for key, value in {**self.TASK, **change}.items() if value is not None}
+        with pytest.raises(ConfigError, match=message) as error:
+            mine(task)
+        assert "\n" not in str(error.value)
+
+    @pytest.mark.parametrize(
+        ("rows", "message"),
+        [
+            ("1,AF\n1,AF", "line 3: code 1 is there twice"),
+            ("1,AFf", "line 2: 'AFf' is no label of the task; did you mean `AF`"),
+            ("1|2,AF", r"line 2: snomed is '1\|2', expected one code"),
+            (",AF", "line 2: snomed is ''"),
+            ("", "no rows below the header"),
+        ],
+    )
+    def test_codes_that_cannot_be_are_refused(self, mine, rows, message):
+        with pytest.raises(ConfigError, match=rf"codes\.csv.*{message}"):
+            mine(self.CODED, codes=f"snomed,label\n{rows}\n")
+
+    @pytest.mark.parametrize(
+        ("rows", "message"), [("AF\nAF", "line 3: label 'AF' is empty or there twice"), ("", "no rows below")]
+    )
+    def test_labels_that_cannot_be_are_refused(self, mine, rows, message):
+        with pytest.raises(ConfigError, match=rf"names\.csv.*{message}"):
+            mine({**self.TASK, "labels": "names.csv"}, names=f"label\n{rows}\n")
+
+    @pytest.mark.parametrize("quality", ["broader", "approximate"])
+    def test_a_broad_output_is_never_scored_as_a_narrow_label(self, mine, quality):
+        with pytest.raises(ConfigError, match=rf"net\.csv: .* to 'AF': quality is {quality}, .* a name of its own"):
+            mine(self.MAPPED, net=f"{self.NET_COLUMNS}AF,AF,AF,{quality},\n")
+        mine(self.MAPPED, net=f"{self.NET_COLUMNS}AF,AF (by AF or flutter),AF,{quality},\n")
+
+    @pytest.mark.parametrize(
+        ("row", "message"),
+        [
+            ("AFL,AF,AF", "no such output; did you mean `AF`"),
+            ("AF,any,AF|2dAVb", "member '2dAVb' is no label of the task; did you mean `1dAVb`"),
+            ("AF,AF,1dAVb", "expected 'AF' alone"),
+        ],
+    )
+    def test_a_mapping_fits_outputs_and_labels(self, mine, row, message):
+        with pytest.raises(ConfigError, match=rf"net\.csv: mapping of output .*{message}"):
+            mine(self.MAPPED, net=f"{self.NET_COLUMNS}{row},exact,\n")
+
+    def test_a_mapping_to_patterns_fits_them_and_may_be_broad(self, mine):
+        task = {"kind": "patterns", "truth_column": "t", "file_column": "f", "models": ["net"]}
+        task["mappings"] = {"net": "net.csv"}
+        assert "labels" not in mine(task, net=f"{self.NET_COLUMNS}AF,Afib,Afib,broader,\n").tasks["mine"]
+        with pytest.raises(
+            ConfigError, match=r"net\.csv: .* member 'AFib' is no label of the task; did you mean `Afib`"
+        ):
+            mine(task, net=f"{self.NET_COLUMNS}AF,AFib,AFib,exact,\n")
 
 
 def test_files_are_named_from_the_yaml_file_they_stand_in(own, tmp_path):
@@ -181,7 +347,7 @@ class TestLabeler:
 
 def test_what_to_fetch():
     complete = load_config({}, SCHEMA)
-    assert len(load().to_fetch(complete)) == 10
+    assert len(load().to_fetch(complete)) == 12
     named = load_config({"models": ["wcr_afib_5y", "openecg_rhythm"]}, SCHEMA)
     assert load().to_fetch(named) == ["wcr_afib_5y", BERT_LABELERS[0]]
     without = load_config({"models": ["wcr_afib_5y"], "labeler": "lexicon"}, SCHEMA)

@@ -10,7 +10,7 @@ import json
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -58,24 +58,21 @@ def read_weights(path: str | Path) -> Checkpoint:
     path = Path(path)
     if path.suffix == ".safetensors":
         return _read_converted(path)
-    finetuned, base = _files(path)
-    checkpoint = read_checkpoint(finetuned)
-    if base is None:
-        return checkpoint
-    return Checkpoint(_merged(checkpoint.model_config, read_checkpoint(base).model_config), checkpoint.tensors)
+    return _read(*_files(path))
 
 
 def convert(path: str | Path, destination: str | Path, verified: Mapping[str, str] | None = None) -> Path:
     """Writes what read_weights gives of `path` as `destination` (.safetensors), with a .json beside it; returns it.
 
-    verified  file name -> sha256; with it, no other file is read
+    verified  file name -> sha256; with it, no other file is read, so that a folder may hold several models' checkpoints
     The JSON holds the model's configuration and sha256 of all files. Nothing is done where destination was made of the
     same files before. Equal checkpoints give equal bytes. Raises ModelError.
     """
     destination = Path(destination)
     if destination.suffix != ".safetensors":
         raise ModelError(f"{destination}: name of a converted checkpoint, expected one that ends in .safetensors")
-    sources = {file.name: sha256(file) for file in _files(Path(path)) if file is not None}
+    finetuned, base = _files(Path(path), verified)
+    sources = {file.name: sha256(file) for file in (finetuned, base) if file is not None}
     for name, found in sources.items():
         if verified is not None and verified.get(name) != found:
             raise ModelError(
@@ -84,7 +81,7 @@ def convert(path: str | Path, destination: str | Path, verified: Mapping[str, st
             )
     if destination.is_file() and _is_made_of(destination, sources):
         return destination
-    checkpoint = read_weights(path)
+    checkpoint = _read(finetuned, base)
     with replacing(destination) as temporary:
         save_file({name: tensor.read() for name, tensor in sorted(checkpoint.tensors.items())}, temporary)
         content = {
@@ -132,10 +129,11 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _files(path: Path) -> tuple[Path, Path | None]:
-    """The finetuned checkpoint and, where it is there, base_ssl.pt."""
+def _files(path: Path, among: Collection[str] | None = None) -> tuple[Path, Path | None]:
+    """The finetuned checkpoint and, where it is there, base_ssl.pt; `among` names the files that may be the former."""
     if path.is_dir():
         found = sorted(file for file in path.glob("*.pt") if file.name != BASE_NAME and not file.name.startswith("."))
+        found = [file for file in found if among is None or file.name in among]
         if len(found) != 1:
             names = ", ".join(file.name for file in found) or f"no .pt file other than {BASE_NAME}"
             raise ModelError(
@@ -146,6 +144,13 @@ def _files(path: Path) -> tuple[Path, Path | None]:
         raise ModelError(f"{path}: no such file or folder, expected a checkpoint; fetch the model or correct the path")
     base = path.with_name(BASE_NAME)
     return path, base if base.is_file() and base != path else None
+
+
+def _read(finetuned: Path, base: Path | None) -> Checkpoint:
+    checkpoint = read_checkpoint(finetuned)
+    if base is None:
+        return checkpoint
+    return Checkpoint(_merged(checkpoint.model_config, read_checkpoint(base).model_config), checkpoint.tensors)
 
 
 def _merged(finetuned: Mapping, base: Mapping) -> dict:

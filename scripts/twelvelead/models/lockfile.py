@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -103,28 +103,44 @@ def is_at_hand(folder: Path) -> bool:
 def lock_existing(name: str, entry: Mapping, folder: Path) -> LockedModel:
     """Locks the files that a person put into `folder`, in DeepECG's layout; repository, revision and commit are None.
 
-    In a folder that cannot be written to nothing is locked, and every call takes the files as they are then.
+    A folder that is a link, which may serve other models too, and one that cannot be written to get no lock: every call
+    takes their files as they are then.
     Raises ModelError for a folder without weights and for a file that is not the one pinned by the entry.
     """
     patterns = entry["source"].get("files")
     files = present_files(folder, patterns)
     if not files:
         raise ModelError(
-            f"{name}: {folder}/ is there but holds none of {', '.join(patterns or WEIGHT_PATTERNS)}; "
+            f"{name}: {folder}/ is there but holds none of {', '.join(weight_patterns(patterns))}; "
             "put the model's files there, or remove the folder and run `snakemake fetch_models`"
         )
     locked = LockedModel(name, folder, None, None, None, {file: lock_of(folder / file) for file in files})
     check_pins(locked, entry)
-    try:
-        write_lock(locked, folder)
-    except OSError:
-        return locked
+    if not folder.is_symlink():
+        with suppress(OSError):
+            write_lock(locked, folder)
     return locked
 
 
 def present_files(folder: Path, patterns: Sequence[str] | None) -> list[str]:
-    """The files in a folder that a model needs, as needed_files says, by their path below it."""
-    return needed_files((path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()), patterns)
+    """The files in a folder that a model needs, as needed_files says, by their path below it.
+
+    None without weights among them, whatever else is there.
+    """
+    below = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    files = needed_files(below, patterns)
+    return files if matching_files(files, weight_patterns(patterns)) else []
+
+
+def weight_patterns(patterns: Sequence[str] | None) -> Sequence[str]:
+    """Those of a model's patterns that name weights, all where none has a known extension; None stands for any weights.
+
+    Weights are what a model cannot do without; a configuration beside them may be absent.
+    """
+    if patterns is None:
+        return WEIGHT_PATTERNS
+    extensions = tuple(pattern.removeprefix("*") for pattern in WEIGHT_PATTERNS)
+    return [pattern for pattern in patterns if pattern.endswith(extensions)] or patterns
 
 
 def lock_of(path: Path) -> LockedFile:

@@ -13,7 +13,6 @@ from twelvelead.errors import ModelError
 from twelvelead.models import FAMILIES
 from twelvelead.models.lockfile import (
     LOCK_NAME,
-    WEIGHT_PATTERNS,
     LockedModel,
     check_pins,
     is_at_hand,
@@ -22,6 +21,7 @@ from twelvelead.models.lockfile import (
     present_files,
     read_lock,
     unpinned_files,
+    weight_patterns,
 )
 
 # Read with a checkpoint that it lies beside; see models.checkpoint.
@@ -49,7 +49,8 @@ def _why_not_at_hand(name: str, entry: Mapping, weights: Path, trusting: bool) -
             "Face Hub), or put them there"
         )
     if not files_of(name, entry, weights):
-        return f"{source.get('path') or folder} holds no weights; put the model's files there, or remove the folder"
+        wanted = ", ".join(weight_patterns(source["files"])) if "files" in source else "weights"
+        return f"{source.get('path') or folder} holds no {wanted}; put the model's files there, or remove the folder"
     if FAMILIES[entry["family"]].is_code and not trusting and "sha256" not in entry and not _is_from_hub(name, folder):
         return (
             f"the file in {source.get('path') or folder} is TorchScript, which is code, and nobody pinned its hash; "
@@ -147,7 +148,7 @@ def _local(name: str, entry: Mapping) -> LockedModel:
     place = Path(entry["source"]["path"])
     folder, files = _own_files(place, entry)
     if not files:
-        wanted = ", ".join(entry["source"].get("files", WEIGHT_PATTERNS))
+        wanted = ", ".join(weight_patterns(entry["source"].get("files")))
         raise ModelError(f"{name}: {place}/ holds none of {wanted}; put the model's files there")
     locked = LockedModel(name, folder, None, None, None, {file: lock_of(folder / file) for file in files})
     check_pins(locked, entry)
