@@ -1,9 +1,10 @@
 # Probabilities and truth -> DeepECG's table of probabilities and its metrics, per task and model.
 
 
-def predictions_of(wildcards):
-    return [
-        work(f"{wildcards.batch}/predictions/{wildcards.model}/{chunk}.parquet")
+def of_chunks(folder):
+    """An input function: what inference by the model left of every chunk."""
+    return lambda wildcards: [
+        work(f"{wildcards.batch}/{folder}/{wildcards.model}/{chunk}.parquet")
         for chunk in PLANS[wildcards.batch].chunks()
     ]
 
@@ -15,14 +16,19 @@ def labels_of(wildcards):
 
 
 def mapping_of(wildcards):
-    mapping = REGISTRY.models[wildcards.model].get("mapping")
+    mapping = REGISTRY.mapping_of(wildcards.task, wildcards.model)
     return str(ROOT / mapping) if mapping else []
+
+
+def tasks_with_labels():
+    """A constraint on {task} that only tasks of kind multilabel fit; it may fit no task."""
+    return "|".join(re.escape(task) for task in REGISTRY.tasks if has_labels(task)) or "(?!)"
 
 
 rule assemble:
     input:
         cells=lambda wildcards: PLANS[wildcards.batch].cells,
-        predictions=predictions_of,
+        predictions=of_chunks("predictions"),
         labels=labels_of,
         mapping=mapping_of,
         patterns=str(ROOT / "config/labels/deepecg77.csv"),
@@ -44,6 +50,105 @@ rule assemble:
         "{wildcards.batch}: probabilities of {wildcards.model} for {wildcards.task}"
     script:
         "../scripts/assemble.py"
+
+
+rule window_tables:
+    input:
+        cells=lambda wildcards: PLANS[wildcards.batch].cells,
+        predictions=of_chunks("predictions"),
+        windows=of_chunks("windows"),
+    output:
+        windows=results("{batch}/{task}/{model}/windows.csv"),
+        logits=results("{batch}/{task}/{model}/logits.parquet"),
+        outputs=results("{batch}/{task}/{model}/outputs.csv"),
+    log:
+        logs("window_tables/{task}/{model}"),
+    benchmark:
+        benchmarks("window_tables/{task}/{model}")
+    wildcard_constraints:
+        model=models_where(windowed=True),
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        version=VERSION,
+    message:
+        "{wildcards.batch}: windows of {wildcards.model} for {wildcards.task}"
+    script:
+        "../scripts/window_tables.py"
+
+
+rule label_table:
+    input:
+        cells=lambda wildcards: PLANS[wildcards.batch].cells,
+        recordings=results("{batch}/recordings.csv"),
+    output:
+        table=results("{batch}/{task}/label_table.csv"),
+    log:
+        logs("label_table/{task}"),
+    benchmark:
+        benchmarks("label_table/{task}")
+    wildcard_constraints:
+        task=tasks_with_labels(),
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        labels=lambda wildcards: REGISTRY.tasks[wildcards.task]["labels"],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: how frequent the labels of {wildcards.task} are"
+    script:
+        "../scripts/label_table.py"
+
+
+rule predicted_labels:
+    input:
+        scored=work("{batch}/scored/{task}/{model}.parquet"),
+    output:
+        labels=results("{batch}/{task}/{model}/predicted_labels.csv"),
+    log:
+        logs("predicted_labels/{task}/{model}"),
+    benchmark:
+        benchmarks("predicted_labels/{task}/{model}")
+    wildcard_constraints:
+        task=tasks_with_labels(),
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        task=lambda wildcards: {key: REGISTRY.tasks[wildcards.task].get(key) for key in ("labels", "codes")},
+        threshold=SETTINGS["evaluation"]["label_threshold"],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: labels that {wildcards.model} calls for {wildcards.task}"
+    script:
+        "../scripts/predicted_labels.py"
+
+
+rule classification:
+    input:
+        scored=work("{batch}/scored/{task}/{model}.parquet"),
+    output:
+        csv=results("{batch}/{task}/{model}/classification.csv"),
+        json=results("{batch}/{task}/{model}/classification.json"),
+    log:
+        logs("classification/{task}/{model}"),
+    benchmark:
+        benchmarks("classification/{task}/{model}")
+    wildcard_constraints:
+        task=tasks_with_labels(),
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        labels=lambda wildcards: REGISTRY.tasks[wildcards.task]["labels"],
+        threshold=SETTINGS["evaluation"]["label_threshold"],
+        version=VERSION,
+    message:
+        "{wildcards.batch}: called and actual labels of {wildcards.model} for {wildcards.task}"
+    script:
+        "../scripts/classification.py"
 
 
 def check_given_thresholds():
@@ -93,7 +198,7 @@ rule evaluate:
         mem_mb=4000,
         runtime=60,
     params:
-        kind=lambda wildcards: REGISTRY.tasks[wildcards.task]["kind"],
+        task=lambda wildcards: {key: REGISTRY.tasks[wildcards.task].get(key) for key in ("kind", "labels")},
         settings=lambda wildcards: evaluation_settings(wildcards.task),
         published=lambda wildcards: thresholds_of(wildcards.model),
         scale=PREPROCESSING["scale"],

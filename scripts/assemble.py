@@ -11,12 +11,15 @@ with logged(snakemake) as log:
     from twelvelead.atomic import replacing, write_text
     from twelvelead.fates import write_csv
     from twelvelead.labels.patterns import read_patterns
+    from twelvelead.multilabel_assembly import assemble_multilabel
 
     cells = pd.read_parquet(snakemake.input.cells)
     cells, predictions = predicted_cells(cells, snakemake.wildcards.task, snakemake.input.predictions)
-    mapping = snakemake.input.mapping or None
-    if snakemake.params.task["kind"] == "binary":
+    mapping, task = snakemake.input.mapping or None, snakemake.params.task
+    if task["kind"] == "binary":
         probabilities, scored = assemble_binary(cells, predictions)
+    elif task["kind"] == "multilabel":
+        probabilities, scored = assemble_multilabel(cells, predictions, task["labels"], mapping)
     else:
         labels = tuple(pd.read_parquet(path) for path in snakemake.input.labels)
         patterns = read_patterns(snakemake.input.patterns).names

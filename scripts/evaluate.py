@@ -14,10 +14,10 @@ with logged(snakemake):
     from twelvelead.models.weights import read_record
     from twelvelead.scoring import (
         TRUTH_OF_KIND,
+        categories_of,
         groups_of_rows,
         is_transported,
         metrics_of,
-        read_categories,
         scores_of,
         threshold_sets,
         with_patients_and_groups,
@@ -25,7 +25,8 @@ with logged(snakemake):
 
     inputs, parameters, task = snakemake.input, snakemake.params, snakemake.wildcards.task
     scored = pd.read_parquet(inputs.scored)
-    metrics = metrics_of(scored, parameters.kind, inputs.patterns, inputs.categories)
+    kind, categories = parameters.task["kind"], categories_of(parameters.task, inputs.patterns, inputs.categories)
+    metrics = metrics_of(scored, kind, categories)
     write_metrics_json(metrics, snakemake.output.json)
     write_metrics_csv(metrics, snakemake.output.csv)
 
@@ -34,10 +35,9 @@ with logged(snakemake):
     transported = is_transported(parameters.published, read_record(inputs.weights)["commit"], parameters.scale)
     given = inputs.thresholds or None
     sets = threshold_sets(scores.labels, task, parameters.published, transported, given, parameters.criterion)
-    categories = {} if parameters.kind == "binary" else read_categories(inputs.patterns, inputs.categories)
     settings = EvaluationSettings(**parameters.settings, workers=snakemake.threads)
     found = evaluate(scores, sets, categories, groups_of_rows(rows), settings)
     found["undefined_metrics"] = metrics.reasons  # why a value of metrics.json is null
-    about = {"task": task, "model": snakemake.wildcards.model, "kind": parameters.kind}
-    found = about | {"truth": TRUTH_OF_KIND[parameters.kind]} | found
+    about = {"task": task, "model": snakemake.wildcards.model, "kind": kind}
+    found = about | {"truth": TRUTH_OF_KIND[kind]} | found
     write_text(snakemake.output.evaluation, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

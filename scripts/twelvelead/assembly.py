@@ -56,33 +56,51 @@ def assemble_patterns(
     shown = _of_cells(cells, *labels, [probability_column(p) for p in patterns]) if has_probabilities else truth
     # No threshold was published for a union, so its truth is shown, not a probability.
     labeler, of_union = ("bert_model", "bert_truth") if has_probabilities else ("lexicon", "lexicon")
-    outputs = [column for column in predictions.columns if column != "ecg_id"]
-    probability = predictions[outputs].to_numpy(np.float32)
-    mapping = read_mapping(mapping_path) if mapping_path else ()
-    targets, values = to_patterns(probability, outputs, mapping, patterns)
-    unions = {row.target: row.members for row in mapping if row.target not in patterns}
-    union_columns = [union_truth(truth, patterns, unions[target]) for target in targets[len(patterns) :]]
-    whole_truth = np.column_stack([truth, *union_columns]).astype(np.float32)
+    targets, whole_truth, values = of_targets(truth, predictions, patterns, mapping_path)
+    n, unions = len(patterns), targets[len(patterns) :]
     table = pd.concat(
         [
             cells["file"].rename("file_name"),
             pd.DataFrame(shown, columns=[f"{pattern}_{labeler}" for pattern in patterns]),
-            pd.DataFrame(values[:, : len(patterns)], columns=[f"{pattern}_sig_model" for pattern in patterns]),
+            pd.DataFrame(values[:, :n], columns=[f"{pattern}_sig_model" for pattern in patterns]),
             # Beyond DeepECG's columns: the unions, their truth beside the prediction.
-            pd.DataFrame(whole_truth[:, len(patterns) :], columns=[f"{union}_{of_union}" for union in unions]),
-            pd.DataFrame(values[:, len(patterns) :], columns=[f"{union}_sig_model" for union in unions]),
+            pd.DataFrame(whole_truth[:, n:], columns=[f"{union}_{of_union}" for union in unions]),
+            pd.DataFrame(values[:, n:], columns=[f"{union}_sig_model" for union in unions]),
         ],
         axis=1,
     )
-    scored = pd.concat(
+    return table, scored_table(cells, targets, whole_truth, values)
+
+
+def of_targets(
+    truth: np.ndarray, predictions: pd.DataFrame, names: Sequence[str], mapping_path: str | None
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """(targets, truth, probability) of a task's `names` and then of the mapping's targets with names of their own.
+
+    truth        (files, names) 1, 0 or NaN; the truth of a target of its own name is the union of its members'
+    predictions  ecg_id and a probability per output of the model, the files in the order of `truth`
+    Both returned arrays are (files, targets) float32; a probability is NaN where the model does not predict the target.
+    """
+    outputs = [column for column in predictions.columns if column != "ecg_id"]
+    mapping = read_mapping(mapping_path) if mapping_path else ()
+    targets, probability = to_patterns(predictions[outputs].to_numpy(np.float32), outputs, mapping, names)
+    members = {row.target: row.members for row in mapping}
+    unions = [union_truth(truth, names, members[target]) for target in targets[len(names) :]]
+    return targets, np.column_stack([truth, *unions]).astype(np.float32), probability
+
+
+def scored_table(
+    cells: pd.DataFrame, targets: Sequence[str], truth: np.ndarray, probability: np.ndarray
+) -> pd.DataFrame:
+    """What is scored: IDENTITY, then the truth of every target, then its probability."""
+    return pd.concat(
         [
             cells[IDENTITY],
-            pd.DataFrame(whole_truth, columns=[truth_column(target) for target in targets]),
-            pd.DataFrame(values, columns=[probability_column(target) for target in targets]),
+            pd.DataFrame(truth, columns=[truth_column(target) for target in targets]),
+            pd.DataFrame(probability, columns=[probability_column(target) for target in targets]),
         ],
         axis=1,
     )
-    return table, scored
 
 
 def _of_cells(

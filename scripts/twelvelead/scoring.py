@@ -17,16 +17,30 @@ from twelvelead.table import GROUP
 TRUTH_OF_KIND = {
     "patterns": "pseudo-label: read in machine statements, not a cardiologist's diagnosis",
     "binary": "0 or 1 of the table",
+    "multilabel": "0 or 1 of the table's columns, or codes in one of them",
 }
+ALL_LABELS = "All labels"
 
 
-def metrics_of(scored: pd.DataFrame, kind: str, patterns_path: str, categories_path: str) -> Metrics:
-    """DeepECG's metrics: per category and pattern for the 77 patterns, under "results" for a 0/1 task."""
+def metrics_of(scored: pd.DataFrame, kind: str, categories: Mapping[str, Sequence[str]]) -> Metrics:
+    """DeepECG's metrics: per category and label, under "results" for a 0/1 task; categories as of categories_of."""
     targets = targets_of(scored)
     truth, probability = matrices(scored, targets)
     if kind == "binary":
         return binary_metrics(truth[:, 0], probability[:, 0])
-    return multilabel_metrics(truth, probability, targets, read_categories(patterns_path, categories_path))
+    return multilabel_metrics(truth, probability, targets, categories)
+
+
+def categories_of(task: Mapping, patterns_path: str, categories_path: str) -> dict[str, tuple[str, ...]]:
+    """category -> its labels: DeepECG's for the 77 patterns, a single one for a task of labels, none for a 0/1 task.
+
+    Unions of patterns and broader outputs are in none, so no mean takes them for one of the task's labels.
+    """
+    if task["kind"] == "binary":
+        return {}
+    if task["kind"] == "multilabel":
+        return {ALL_LABELS: tuple(task["labels"])}
+    return read_categories(patterns_path, categories_path)
 
 
 def read_categories(patterns_path: str, categories_path: str) -> dict[str, tuple[str, ...]]:
