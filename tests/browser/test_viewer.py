@@ -13,7 +13,8 @@ import twelvelead.report
 from browser.devtools import CTRL, SHIFT, Page, chromium
 from twelvelead.demo.simulate import RHYTHMS, simulate
 from twelvelead.ecg import LEADS
-from twelvelead.report.viewer import ViewerEcg, ViewerGroup, viewer_css, viewer_html, viewer_js
+from twelvelead.report.viewer import ViewerEcg, ViewerGroup, ViewerSaliency, viewer_css, viewer_html, viewer_js
+from twelvelead.saliency import along_time
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no chromium, chrome or chromium-browser on the PATH")
 
@@ -45,6 +46,17 @@ def crowded() -> np.ndarray:
     return signal_mv
 
 
+def two_beats() -> np.ndarray:
+    """(2, 156) attention of half the largest everywhere but in two frames: the 50th and, of window 1, the 101st."""
+    found = np.full((2, 156), 0.1)
+    found[0, 50], found[1, 101] = 0.2, 0
+    return found
+
+
+ATTENTION = (
+    ViewerSaliency("First", *along_time(two_beats(), 5000, RATE_HZ)),
+    ViewerSaliency(HOSTILE, *along_time(two_beats()[:1] / 2, 5000, RATE_HZ)),
+)
 ECGS = (
     ViewerEcg("cal", "Calibration", "1 mV for 1 s.", calibration(), RATE_HZ, ("Afib",), (("net: Afib", 0.25),)),
     ViewerEcg("gaps", "Gaps", "8 s long.", gaps(), RATE_HZ, predictions=(("net: Afib", float("nan")),)),
@@ -55,12 +67,16 @@ ECGS = (
         for rhythm in RHYTHMS
     ),
 )
-EXCLUDED, FIRST = 2, 3
+EXCLUDED, FIRST, ATTENDED = 2, 3, 4
 GROUPS = (
     ViewerGroup("Most confident wrong", (0, 1)),
     ViewerGroup("Models disagree", ()),
     ViewerGroup("Excluded", (0, 2, 3)),
     ViewerGroup("First of the table", tuple(range(len(ECGS)))),
+    ViewerGroup("With attention", (len(ECGS), len(ECGS) + 1, 0)),
+)
+WITH_ATTENTION = tuple(
+    ViewerEcg(f"{n} models", f"{n} models", "", calibration(), RATE_HZ, saliency=ATTENTION[:n]) for n in (1, 2)
 )
 
 
@@ -71,7 +87,7 @@ def files(tmp_path_factory) -> Path:
     style = (Path(twelvelead.report.__file__).parent / "style.css").read_text(encoding="utf-8") + viewer_css()
     digest = base64.b64encode(hashlib.sha256(viewer_js().encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:"
-    body = f"<h2>ECGs</h2>{viewer_html(ECGS, GROUPS)}</section></main><script>{viewer_js()}</script>"
+    body = f"<h2>ECGs</h2>{viewer_html(ECGS + WITH_ATTENTION, GROUPS)}</section></main><script>{viewer_js()}</script>"
     (folder / "page.html").write_text(
         f"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Viewer</title>
 <meta http-equiv="Content-Security-Policy" content="{policy}"><link rel="icon" href="data:,">
@@ -253,6 +269,7 @@ def test_every_list_can_be_chosen_and_an_empty_one_cannot(page):
         ["Models disagree (0)", True],
         ["Excluded (3)", False],
         [f"First of the table ({len(ECGS)})", False],
+        ["With attention (3)", False],
     ]
     choose(page, FIRST, 3)
     assert (viewer(page, "ecg()"), text(page, "title")) == (3, "Crowded")
@@ -379,6 +396,117 @@ def test_names_cover_no_trace_of_the_usual_rhythms(page, layout):
         assert covering(page) == [], ECGS[place].title
 
 
+def shown(page: Page, selector: str) -> bool:
+    return page.run(f"document.querySelector({json.dumps(selector)}).checkVisibility()")
+
+
+def shades(page: Page, index: int) -> np.ndarray:
+    """(pixels of the paper's width,) brightness along the middle of a strip, between the thin lines of its frame."""
+    strip = viewer(page, "strips()")[index]
+    middle = round((strip["top"] + strip["height"] / 2) * PX_PER_MM)
+    return paper(page)[middle - 4 : middle + 4].mean(axis=0)
+
+
+@pytest.mark.parametrize("layout", ["3x4", "12x1"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_attention_is_drawn_where_its_frames_are_on_the_time_axis(page, layout, scheme):
+    page.prefer(prefers_color_scheme=scheme)
+    page.resize(1200, 1600, SCALE)
+    choose(page, ATTENDED)
+    page.click(f"[data-do='{layout}']")
+    ink = shades(page, 0) if scheme == "light" else -shades(page, 0)
+    bounds_mm = 10 + 25 * (np.array([[0, 0], [50, 51], [156, 156], [101, 102]]) * 0.032 + [[0], [0], [0], [5]])
+    (_, first), frame, (end, _), blank = bounds_mm * PX_PER_MM
+    inner = [slice(round(low) + 2, round(high) - 2) for low, high in (frame, blank, (first, frame[0]), (frame[1], end))]
+    most, none, before, after = (ink[part].mean() for part in inner)
+    assert before == pytest.approx(after, abs=1)
+    # 0, half and all of the largest value are equally far apart, to the eye as on the screen.
+    assert before - most == pytest.approx(none - before, abs=2)
+    assert none - most > 120
+    strongest = np.flatnonzero(ink < (most + before) / 2)
+    np.testing.assert_allclose([strongest[0], strongest[-1] + 1], frame, atol=1.5)
+    inside = np.arange(round(5.2 * 25 * PX_PER_MM), round(9.8 * 25 * PX_PER_MM)) + 10 * PX_PER_MM
+    faintest = inside[ink[inside] > (none + before) / 2]
+    np.testing.assert_allclose([faintest[0], faintest[-1] + 1], blank, atol=1.5)
+
+
+def test_each_model_has_a_strip_and_what_it_did_not_read_stays_paper(page):
+    choose(page, ATTENDED, 1)
+    first, second = viewer(page, "strips()")
+    assert (first["model"], second["model"]) == ("First", HOSTILE)
+    assert second["top"] - first["top"] == 10
+    edge = round((10 + 5 * 25) * PX_PER_MM)
+    beyond = shades(page, 1)[edge + 10 : edge + 1000]
+    plain = paper(page)[2 * PX_PER_MM : 3 * PX_PER_MM, edge + 10 : edge + 1000].mean(axis=0)
+    assert np.median(beyond) == pytest.approx(np.median(plain), abs=3)
+    assert np.median(shades(page, 1)[edge - 500 : edge - 10]) < np.median(plain) - 50
+    assert page.run("[typeof window.hacked, document.getElementById('hacked')]") == ["undefined", None]
+
+
+def test_the_legend_says_what_attention_is_and_is_not(page):
+    choose(page, ATTENDED, 1)
+    legend = text(page, "legend")
+    assert legend.startswith(
+        f"Attention of First and {HOSTILE}: where the last layer looked; not an explanation of the diagnosis."
+    )
+    assert "from 0 to the largest value in this ECG in 254 equal steps" in legend
+    nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+    (image,) = (node["name"]["value"] for node in nodes if node["role"]["value"] == "image" and not node["ignored"])
+    assert f"Attention of First: largest, 0.2, at 1.60 s. Attention of {HOSTILE}: largest, 0.1, at 1.60 s." in image
+    names = page.run("[...document.querySelectorAll('[data-part=stage] .ecg-name text')].map((one) => one.textContent)")
+    assert "Attention of First, 0 to 0.2" in names
+
+
+def test_attention_goes_and_comes_by_button_and_key_and_moves_nothing_else(page):
+    choose(page, ATTENDED)
+    page.drag(at(page, 60, 20), at(page, 85, 30))
+    page.click("[data-do=zoom-in]")
+    before = viewer(page, "view()"), viewer(page, "measure()"), viewer(page, "origin('II', 3)")
+    page.click("[data-do=attention]")
+    assert page.run("document.querySelector('[data-do=attention]').ariaPressed") == "false"
+    assert (viewer(page, "strips()"), shown(page, "[data-part=attention]")) == ([], False)
+    assert text(page, "spoken") == "Attention hidden"
+    assert (viewer(page, "view()"), viewer(page, "measure()"), viewer(page, "origin('II', 3)")) == before
+    page.key("n")
+    assert viewer(page, "strips()") == []
+    focus(page)
+    page.key("a")
+    assert len(viewer(page, "strips()")) == 2
+    assert text(page, "spoken") == "Attention shown"
+    assert shown(page, "[data-part=attention]")
+
+
+def test_an_ecg_without_attention_has_neither_button_nor_legend_nor_key(page):
+    choose(page, ATTENDED, 2)
+    assert [shown(page, part) for part in ("[data-do=attention]", "[data-part=attention]")] == [False, False]
+    height = page.box("[data-part=stage]")[3]
+    focus(page)
+    page.key("a")
+    assert text(page, "spoken").startswith("ECG 3 of 3")
+    page.key("p")
+    assert len(viewer(page, "strips()")) == 2
+    assert page.box("[data-part=stage]")[3] - height == pytest.approx(20 * STAGE_PX / 260)
+
+
+def test_attention_is_read_under_the_pointer_and_under_the_callipers(page):
+    choose(page, ATTENDED)
+    page.mouse("mouseMoved", *at(page, 10 + 25 * 50.5 * 0.032, 20))
+    assert text(page, "attended") == "Attention at 1.62 s: First 0.2 (100 % of its largest)"
+    page.mouse("mouseWheel", *at(page, 10 + 25 * 50.5 * 0.032, 20), deltaX=0, deltaY=-300, modifiers=CTRL)
+    assert text(page, "attended").startswith("Attention at 1.62 s")
+    focus(page)
+    page.key("0")
+    page.mouse("mouseMoved", *at(page, 5, 20))
+    assert text(page, "attended") == ""
+    page.drag(at(page, 60, 20), at(page, 10 + 25 * (5 + 101.5 * 0.032), 20))
+    page.mouse("mouseMoved", 1, 1)
+    assert text(page, "attended") == "Attention at 8.25 s: First 0 (0 % of its largest)"
+    assert text(page, "spoken") == f"{text(page, 'measure')}. {text(page, 'attended')}"
+    focus(page)
+    page.key("ArrowRight", SHIFT)
+    assert text(page, "spoken").endswith(". Attention at 8.29 s: First 0.1 (50 % of its largest)")
+
+
 def test_dark_mode_is_light_ink_on_dark_paper(page):
     light = paper(page)
     page.prefer(prefers_color_scheme="dark")
@@ -414,6 +542,7 @@ def test_tab_reaches_the_paper_and_focus_can_be_seen(page):
 
 
 def test_print_is_the_whole_paper_to_scale_whatever_was_enlarged(page):
+    choose(page, ATTENDED)
     focus(page)
     page.key("+", times=4)
     page.key("ArrowRight")
@@ -433,7 +562,8 @@ def test_print_is_the_whole_paper_to_scale_whatever_was_enlarged(page):
     )
     assert width_mm == pytest.approx(260, abs=0.1)
     assert box.startswith("0 0 260 ")
-    assert page.run("document.querySelector('.viewer-tools').checkVisibility()") is False
+    printed = {part: shown(page, part) for part in (".viewer-tools", "[data-part=attended]", "[data-part=legend]")}
+    assert list(printed.values()) == [False, False, True]
     page.prefer()
     page.run("window.dispatchEvent(new Event('afterprint'))")
     assert viewer(page, "view()") == enlarged
@@ -447,6 +577,14 @@ def test_on_a_narrow_screen_the_paper_fills_its_height_and_nothing_overflows(pag
     assert (height, width) == (300, pytest.approx(300, abs=45))
     assert viewer(page, "view()")["zoom"] > 2
     assert page.run("document.documentElement.scrollWidth") <= 390
+    choose(page, ATTENDED)
+    focus(page)
+    for drawn in (1, 0, 1):
+        assert len(viewer(page, "strips()")) == drawn
+        bottom = page.run("document.querySelector('[data-part=stage] .ecg-thick').getBoundingClientRect().bottom")
+        assert bottom == pytest.approx(sum(page.box("[data-part=stage]")[1::2]), abs=1)
+        assert page.run("document.documentElement.scrollWidth") <= 390
+        page.key("a")
 
 
 def test_a_viewer_without_an_ecg_says_so(page, files):

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from lxml import html
 
 from twelvelead.demo.simulate import simulate
-from twelvelead.report.viewer import ViewerEcg, ViewerGroup, viewer_css, viewer_html, viewer_js
+from twelvelead.report.viewer import ViewerEcg, ViewerGroup, ViewerSaliency, viewer_css, viewer_html, viewer_js
 
 HOSTILE = "</script><script>alert(1)</script><!-- \u2028 \u2029 & ' \" <img src=x onerror=alert(2)> é漢 \x00 \udcff"
 STEP_MV = 0.0025
@@ -153,6 +153,65 @@ def test_a_group_of_an_ecg_that_is_not_there_is_refused(position):
 
 def test_no_samples_at_all_is_a_signal_of_no_samples():
     assert content([ecg(np.empty((12, 0)))])["ecgs"][0]["signal"]["samples"] == 0
+
+
+SALIENCY = hnp.arrays(
+    np.float32,
+    st.integers(1, 60),
+    elements=st.one_of(st.floats(0, 1, width=32), st.sampled_from([np.nan, np.inf]).map(np.float32)),
+)
+
+
+def levels(strip: dict) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(strip["levels"], validate=True), dtype=np.uint8).astype(float)
+
+
+@given(SALIENCY)
+@settings(max_examples=60, deadline=None)
+def test_saliency_comes_back_within_half_a_step_of_its_largest_value_and_gaps_stay_gaps(values):
+    shown = ecg(np.zeros((12, 10)), saliency=(ViewerSaliency("ECG-FM", 0.008, values),))
+    entry, present = content([shown])["ecgs"][0], np.isfinite(values)
+    if not present.any():
+        assert "saliency" not in entry
+        return
+    (strip,) = entry["saliency"]
+    assert (strip["model"], strip["frame_s"], strip["largest"]) == ("ECG-FM", 0.008, values[present].max())
+    np.testing.assert_array_equal(levels(strip) > 0, present)
+    found = (levels(strip)[present] - 1) / 254 * strip["largest"]
+    assert np.abs(found - values[present]).max() <= strip["largest"] / 508 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("frame_s", "kept"), [(0.008, 1250), (0.00799805, 1251), (1.0, 10)])
+def test_only_the_first_ten_seconds_of_saliency_are_kept_and_set_the_scale(frame_s, kept):
+    values = np.full(4000, 0.25)
+    values[kept:] = 1
+    shown = ecg(np.zeros((12, 10)), saliency=(ViewerSaliency("ECG-FM", frame_s, values),))
+    (strip,) = content([shown])["ecgs"][0]["saliency"]
+    assert (len(levels(strip)), strip["largest"]) == (kept, 0.25)
+
+
+def test_strips_are_in_order_and_one_without_a_value_is_left_out():
+    of_models = [("<b>", [0.5]), ("nothing", [np.nan]), ("second", [0.0])]
+    strips = tuple(ViewerSaliency(model, 0.008, np.array(values)) for model, values in of_models)
+    found = content([ecg(np.zeros((12, 10)), saliency=strips)])["ecgs"][0]["saliency"]
+    assert [(strip["model"], levels(strip).tolist()) for strip in found] == [("<b>", [255]), ("second", [1])]
+
+
+def test_without_saliency_nothing_is_said_of_it():
+    plain, nothing = ecg(np.zeros((12, 10))), ViewerSaliency("ECG-FM", 0.008, np.array([np.nan]))
+    assert "saliency" not in viewer_html([plain], []).partition('data-part="content">')[2]
+    assert viewer_html([replace(plain, saliency=(nothing,))], []) == viewer_html([plain], [])
+    no_signal = ecg(None, saliency=(ViewerSaliency("ECG-FM", 0.008, np.ones(3)),))
+    assert viewer_html([no_signal], []) == viewer_html([ecg(None)], [])
+
+
+@pytest.mark.parametrize(
+    ("frame_s", "values"),
+    [(0.0, np.ones(3)), (np.nan, np.ones(3)), (0.008, np.ones((2, 3))), (0.008, np.array([1, -0.1]))],
+)
+def test_saliency_that_is_none_is_refused(frame_s, values):
+    with pytest.raises(ValueError, match=r"ECG ward/1: saliency of shape .* expected \(frames,\) of 0 or more"):
+        viewer_html([ecg(np.zeros((12, 10)), saliency=(ViewerSaliency("ECG-FM", frame_s, values),))], [])
 
 
 def test_markup_script_and_style_fit_a_strict_content_security_policy():

@@ -1,5 +1,5 @@
 /* The ECG viewer of the report page: lists of ECGs, zoom and callipers on the paper that viewer_paper.js draws.
-   viewer.py writes the markup, packs the signals and puts both files into one function. Text from the report only
+   viewer.py writes the markup, packs the signals and puts the files into one function. Text from the report only
    ever becomes a text node or an attribute, never markup. For tests and the console: window.twelveleadViewer. */
 
 const MOST_ZOOM = 16, ZOOM_STEP = 1.25, FINE_MM = 0.1, COARSE_MM = 1;
@@ -12,10 +12,14 @@ const MOST_BPM = 400;
 let root, stage, ecgs, groups;
 // The list shown, the ECG's place in it, how its leads are laid out, and what dragging does: "measure" or "move".
 let group = 0, place = 0, layout = "3x4", tool = "measure";
-// What is on the paper: {leads, paper, svg, overlay}; null where the ECG has no signal.
+// Whether strips of attention are drawn where the ECG has any.
+let attention = true;
+// What is on the paper: {leads, saliencies, paper, svg, overlay, fit: its first zoom}; null where there is no signal.
 let drawn = null;
 // The part of the paper in view; the callipers' two ends in mm of paper, or null; and the end that keys move.
 let view = { ...WHOLE }, ends = null, active = 1;
+// The point of the paper under the pointer, unless the callipers were used since it moved.
+let pointed = null;
 // {begun, measures, apply(event)} while a button is held down.
 let drag = null;
 let printing = false;
@@ -58,7 +62,7 @@ function show(newGroup, newPlace) {
   setText("caption", ecg ? captionOf(ecg) : "");
   setText("reason", ecg?.reason ? `Excluded: ${ecg.reason}` : ecg && !ecg.signal ? "No signal on this page." : "");
   part("answers").replaceChildren(...(ecg ? answers(ecg) : []));
-  drawn = ends = drag = null;
+  drawn = ends = drag = pointed = null;
   // Focus must not be lost with a paper that goes away, or the key that brought us here would not lead back.
   const held = document.activeElement;
   if (held === stage && !ecg?.signal) part("title").focus();
@@ -110,27 +114,47 @@ function answers({ truth, predictions }) {
 function draw() {
   const ecg = current(), { signal } = ecg;
   const leads = drawn?.leads ?? unpack(signal);
-  const paper = layOut(leads, signal.rate_hz, layout);
+  const saliencies = attention ? (ecg.saliency ?? []).map(unpackSaliency) : [];
+  const paper = layOut(leads, signal.rate_hz, layout, saliencies.length);
   const kept = signal.seconds > DURATION_S ? ` First ${DURATION_S} s of ${short(signal.seconds)} s.` : "";
   const scale = `25 mm/s, 10 mm/mV, ${short(signal.rate_hz)} Hz; each lead about its median, ` +
     `in steps of ${short(signal.step_uv)} µV.${kept} ${shortcomings(leads, paper)}`.trimEnd();
   setText("scale", scale);
+  showLegend(ecg, saliencies);
   const overlay = svgElement("g", {});
   const svg = svgElement(
     "svg",
     {
-      role: "img", "aria-label": `${ecg.title}. ${ecg.caption} ${scale}`,
+      role: "img", "aria-label": [`${ecg.title}. ${ecg.caption} ${scale}`, ...saliencies.map(inWordsOf)].join(" "),
       preserveAspectRatio: "xMinYMin", "font-family": "system-ui, sans-serif",
     },
     ...grid(paper.height),
+    ...saliencies.map((saliency, index) => drawStrip(saliency, paper.tops[index])),
     ...paper.lanes.flatMap((lane) => drawLane(lane, paper.lanes, signal.rate_hz)),
     svgElement("text", { class: "ecg-name", x: 2.5, y: paper.height - 2.2 }, "25 mm/s, 10 mm/mV"),
     overlay,
   );
-  drawn = { leads, paper, svg, overlay };
+  drawn = { leads, saliencies, paper, svg, overlay, fit: 1 };
   stage.replaceChildren(svg);
   fitStage();
   look();
+}
+
+function showLegend({ saliency }, saliencies) {
+  button("attention").hidden = part("keys").hidden = !saliency;
+  part("attention").hidden = !saliencies.length;
+  setText("legend", saliencies.length ? legendOf(saliencies) : "");
+}
+
+/** The strips lie below the traces, so that what is in view and the callipers can stay where they are. */
+function toggleAttention() {
+  if (!current().saliency) return;
+  const { x, y, zoom } = view, enlarged = zoom > drawn.fit;
+  attention = !attention;
+  draw();
+  view = enlarged ? { x, y, zoom } : { ...view, x };
+  look();
+  setText("spoken", attention ? "Attention shown" : "Attention hidden");
 }
 
 /** Shows the part of the paper that `view` says, kept within the paper; a hidden stage waits for its size. */
@@ -167,7 +191,7 @@ function fitStage() {
   stage.style.aspectRatio = `${WIDTH_MM} / ${drawn.paper.height}`;
   view = { ...WHOLE };
   const filling = span().height / drawn.paper.height;
-  view.zoom = filling > 1.01 ? filling : 1;
+  view.zoom = drawn.fit = filling > 1.01 ? filling : 1;
 }
 
 const clamp = (value, most) => Math.max(Math.min(value, most), 0);
@@ -176,6 +200,7 @@ const pxPerMm = () => stage.getBoundingClientRect().width * view.zoom / WIDTH_MM
 function setPressed() {
   for (const name of ["3x4", "12x1"]) button(name).setAttribute("aria-pressed", layout === name);
   for (const name of ["measure", "move"]) button(name).setAttribute("aria-pressed", tool === name);
+  button("attention").setAttribute("aria-pressed", attention);
   stage.classList.toggle("moving", tool === "move");
 }
 
@@ -236,7 +261,14 @@ function reading() {
 
 function showMeasure() {
   setText("measure", ends ? reading() : "");
+  const point = pointed ?? ends?.[active];
+  setText("attended", point ? attended(point) : "");
 }
+
+/** The values of the strips above or below a point of the paper. */
+const attended = ({ x }) => attendedAt(drawn.saliencies, (x - MARGIN_MM) / MM_PER_S);
+
+const spokenReading = () => [reading(), attended(ends[active])].filter(Boolean).join(". ");
 
 function drawCallipers() {
   showMeasure();
@@ -278,11 +310,12 @@ function nudge(dx, dy) {
     ends = [{ x, y }, { x: x + 5, y }];
     active = 1;
   }
+  pointed = null;
   const { x, y } = ends[active], { width, height } = span();
   view.x = Math.min(Math.max(view.x, x - width), x);
   view.y = Math.min(Math.max(view.y, y - height), y);
   look();
-  setText("spoken", reading());
+  setText("spoken", spokenReading());
 }
 
 function startPan(event) {
@@ -307,6 +340,7 @@ function startMeasure(event) {
       Math.hypot(now.clientX - event.clientX, now.clientY - event.clientY) < LEAST_DRAG_PX) return;
     if (grabbed === null && !drag.begun) ends = [onPaper(from), onPaper(from)];
     drag.begun = true;
+    pointed = null;
     active = grabbed ?? 1;
     ends[active] = onPaper(toPaper(now.clientX, now.clientY));
     drawCallipers();
@@ -324,9 +358,10 @@ const actions = {
   "zoom-in": () => drawn && zoom(ZOOM_STEP),
   "zoom-out": () => drawn && zoom(1 / ZOOM_STEP),
   fit: () => drawn && zoom(0),
+  attention: () => drawn && toggleAttention(),
 };
 const keys = {
-  n: "next", p: "previous", l: "layout", m: "measure", v: "move",
+  n: "next", p: "previous", l: "layout", m: "measure", v: "move", a: "attention",
   "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", 0: "fit",
 };
 const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -341,6 +376,7 @@ function stageKey({ key, shiftKey }) {
     nudge(arrows[key][0] * mm, arrows[key][1] * mm);
   } else if (key === "Enter" && ends) {
     active = 1 - active;
+    pointed = null;
     drawCallipers();
     setText("spoken", active ? "Second end" : "First end");
   } else if (key === "Escape" && ends) {
@@ -359,9 +395,18 @@ function listen() {
     drag = { begun: false, measures: !pans, apply: pans ? startPan(event) : startMeasure(event) };
     stage.setPointerCapture(event.pointerId);
   });
-  stage.addEventListener("pointermove", (event) => drag?.apply(event));
+  stage.addEventListener("pointermove", (event) => {
+    drag?.apply(event);
+    if (!drawn || drag) return;
+    pointed = toPaper(event.clientX, event.clientY);
+    showMeasure();
+  });
+  stage.addEventListener("pointerleave", () => {
+    pointed = null;
+    if (drawn) showMeasure();
+  });
   stage.addEventListener("pointerup", () => {
-    if (drag?.begun && drag.measures) setText("spoken", reading());
+    if (drag?.begun && drag.measures) setText("spoken", spokenReading());
     drag = null;
   });
   stage.addEventListener("pointercancel", () => { drag = null; });
@@ -416,6 +461,10 @@ function start() {
       const { baseline, pieces } = drawn.paper.lanes[lane];
       return { x: pieces.find((piece) => piece.lead === lead).x, y: baseline };
     },
+    /** The models whose attention is drawn, and of each where its strip is, in mm of paper. */
+    strips: () => drawn.saliencies.map(({ model }, index) => (
+      { model, top: drawn.paper.tops[index] + SHADES_FROM_MM, height: SHADES_MM }
+    )),
     /** A point of the paper in mm to pixels of the window, and back. */
     toClient,
     toPaper,

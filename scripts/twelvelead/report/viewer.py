@@ -6,6 +6,9 @@ differences between neighbouring samples, which are small: 0 is a missing sample
 becomes -2 d, each written in as few bytes of 7 bits as it needs, lowest first, the eighth bit saying that more follow
 (zigzag and LEB128, as in Protocol Buffers). The twelve leads follow each other, in base64. Nothing but the rounding
 is lost.
+
+Saliency. One byte a value, in base64: 0 where there is none, else 1 + 254 v / m rounded, where m is the largest value
+of that model in what is shown of the ECG. That is true to within m / 508.
 """
 
 import base64
@@ -24,6 +27,21 @@ MOST_SECONDS = 10.0
 STEP_UV = 2.5
 # A signal that is no ECG (counts taken for mV, say) gets coarser steps instead of an overflow; the page states them.
 MOST_STEPS = 2**24
+LEVELS = 254  # of saliency above 0: with it and "none", a byte
+
+
+@dataclass(frozen=True)
+class ViewerSaliency:
+    """Where a model's last layer looked, along the time axis of an ECG from its first sample on.
+
+    model    its title
+    frame_s  seconds that each value stands for; saliency.along_time gives it and the values
+    values   (frames,) of 0 or more, NaN where there is none
+    """
+
+    model: str
+    frame_s: float
+    values: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,7 @@ class ViewerEcg:
     truth             what is held to be true of it, in words
     predictions       (label, probability); NaN where the model gave none
     reason            why it was excluded; "" where it was not
+    saliency          of each model that has one, in the order to show them
     """
 
     ecg_id: str
@@ -46,6 +65,7 @@ class ViewerEcg:
     truth: tuple[str, ...] = ()
     predictions: tuple[tuple[str, float], ...] = ()
     reason: str = ""
+    saliency: tuple[ViewerSaliency, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,12 +101,13 @@ def viewer_css() -> str:
 
 def viewer_js() -> str:
     """The viewer's script, for one <script> anywhere on the page; its names are its own."""
-    parts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("viewer_paper.js", "viewer.js")]
+    names = ("viewer_paper.js", "viewer_attention.js", "viewer.js")
+    parts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in names]
     return '(() => {\n"use strict";\n' + "\n".join(parts) + "})();\n"
 
 
 def _ecg_entry(ecg: ViewerEcg) -> dict:
-    return {
+    entry = {
         "id": printable(ecg.ecg_id),
         "title": printable(ecg.title),
         "caption": printable(ecg.caption),
@@ -95,6 +116,10 @@ def _ecg_entry(ecg: ViewerEcg) -> dict:
         "predictions": [(printable(label), _probability(probability)) for label, probability in ecg.predictions],
         "signal": None if ecg.signal_mv is None else _signal_entry(ecg),
     }
+    strips = [_saliency_entry(ecg.ecg_id, saliency) for saliency in ecg.saliency] if entry["signal"] else []
+    if any(strips):
+        entry["saliency"] = list(filter(None, strips))
+    return entry
 
 
 def _probability(value: float) -> float | None:
@@ -117,6 +142,30 @@ def _signal_entry(ecg: ViewerEcg) -> dict:
         "samples": shown.shape[1],
         "step_uv": step_uv,
         "leads": base64.b64encode(b"".join(_packed(lead / (step_uv / 1000)) for lead in centred)).decode("ascii"),
+    }
+
+
+def _saliency_entry(ecg_id: str, saliency: ViewerSaliency) -> dict | None:
+    """None where there is no value in the seconds that are shown."""
+    values, frame_s = np.asarray(saliency.values, dtype=np.float64), float(saliency.frame_s)
+    present = np.isfinite(values)
+    if values.ndim != 1 or not 0 < frame_s < math.inf or (values[present] < 0).any():
+        raise ValueError(
+            f"ECG {ecg_id}: saliency of shape {values.shape}, {frame_s} s a value, from {np.min(values, initial=0):g}; "
+            "expected (frames,) of 0 or more and a positive time"
+        )
+    n_shown = math.ceil(round(MOST_SECONDS / frame_s, 6))
+    values, present = values[:n_shown], present[:n_shown]
+    if not present.any():
+        return None
+    largest = values[present].max()
+    levels = np.zeros(len(values), dtype=np.uint8)
+    levels[present] = 1 + np.rint(LEVELS * (values[present] / (largest or 1.0)))
+    return {
+        "model": printable(saliency.model),
+        "frame_s": frame_s,
+        "largest": float(largest),
+        "levels": base64.b64encode(levels.tobytes()).decode("ascii"),
     }
 
 
@@ -170,11 +219,16 @@ _MARKUP = """\
 <span class="viewer-pair"><button type="button" data-do="zoom-out" aria-label="Zoom out">−</button>\
 <button type="button" data-do="fit" aria-label="Whole paper">1.0 ×</button>\
 <button type="button" data-do="zoom-in" aria-label="Zoom in">+</button></span>
+<button type="button" data-do="attention" aria-pressed="true" hidden>Attention</button>
 <output class="viewer-measure" data-part="measure"></output>
 </div>
 <div class="viewer-stage" data-part="stage" tabindex="0" role="application" aria-label="ECG paper with callipers"
  aria-describedby="ecg-viewer-keys"></div>
 <p class="note viewer-scale"><span data-part="scale"></span> <span class="viewer-screen" data-part="pixel"></span></p>
+<div data-part="attention" hidden>
+<p class="note viewer-scale"><span class="viewer-shades" aria-hidden="true"></span><span data-part="legend"></span></p>
+<p class="note viewer-attended viewer-screen" data-part="attended"></p>
+</div>
 </div>
 <div class="viewer-answers" data-part="answers"></div>
 <details class="viewer-help">
@@ -183,7 +237,8 @@ _MARKUP = """\
 paper, arrow keys move one end by 0.1 mm (4 ms or 0.01 mV), with Shift by 1 mm (40 ms or 0.1 mV); Enter changes to the
 other end; Escape takes the callipers off. Zoom with + and −, or Ctrl and the wheel; 0 shows the whole paper. Drag
 with Shift, or choose Move (V), to move an enlarged paper by pointer or arrow keys; M goes back to measuring. N and P
-are next and previous, L changes the layout.</p>
+are next and previous, L changes the layout.<span data-part="keys" hidden> A shows or hides attention; its value is read
+under the pointer, or under the end of the callipers that the keys move.</span></p>
 </details>
 <p class="viewer-spoken" role="status" data-part="spoken"></p>
 </div>

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
@@ -18,6 +18,8 @@ from twelvelead.report.label_rows import chosen_point, in_words, shown
 from twelvelead.report.naming import Naming
 from twelvelead.report.plot_frame import three_digits
 from twelvelead.report.viewer import MOST_SECONDS, ViewerEcg, ViewerGroup
+from twelvelead.report.viewer_saliency import saliency_of_ecgs
+from twelvelead.table import NOT_SELECTED
 
 DRAWN_AT_HZ = 250
 SHOWN_PREDICTIONS = 4
@@ -133,7 +135,7 @@ def _disagreements(found: Judged, task: str, comparison: Mapping, labels: int) -
 def _excluded(recordings: pd.DataFrame) -> tuple[Listed, ...]:
     """Files that gave no ECG, or whose truth is contradictory or no value; a duplicate is its first row's ECG."""
     wrong = (recordings["status"] != "ok") | recordings["truth"].isin(["conflicting", "invalid"])
-    chosen = recordings[wrong & (recordings["status"] != "duplicate")].drop_duplicates("file")
+    chosen = recordings[wrong & ~recordings["status"].isin(["duplicate", NOT_SELECTED])].drop_duplicates("file")
     return tuple(Listed(key_of(row.ecg_id, row.file)) for row in chosen.itertuples())
 
 
@@ -170,9 +172,14 @@ def share_out(lists: Sequence[EcgList], limit: int) -> tuple[list[str], list[lis
 
 
 def viewer_content(
-    found: Judged, records: Sequence[str], labels: int, limit: int, naming: Naming
+    found: Judged,
+    records: Sequence[str],
+    labels: int,
+    limit: int,
+    naming: Naming,
+    saliency: Sequence[tuple[str, str]] = (),
 ) -> tuple[tuple[ViewerEcg, ...], tuple[ViewerGroup, ...]]:
-    """At most `limit` ECGs with the lists they are in."""
+    """At most `limit` ECGs with the lists they are in; `saliency` as saliency_of_ecgs takes it."""
     lists = ecg_lists(found, labels, limit)
     chosen, taken = share_out(lists, limit)
     notes: dict[str, list[str]] = {}
@@ -183,7 +190,11 @@ def viewer_content(
     # A duplicate has the id of the row that it repeats, which comes before it.
     cell_of = {key_of(row.ecg_id, row.file): row for row in reversed(list(found.recordings.itertuples()))}
     decoded = find_records(records, set(chosen))
-    ecgs = [_ecg(found, cell_of[key], decoded.get(key), notes.get(key, ()), naming) for key in chosen]
+    looked = saliency_of_ecgs(saliency, decoded)
+    ecgs = [
+        replace(_ecg(found, cell_of[key], decoded.get(key), notes.get(key, ()), naming), saliency=looked.get(key, ()))
+        for key in chosen
+    ]
     place = {key: at for at, key in enumerate(chosen)}
     groups = [ViewerGroup(one.title, tuple(place[key] for key in keys)) for one, keys in zip(lists, taken, strict=True)]
     return tuple(ecgs), tuple(group for group in groups if group.ecgs)
@@ -195,7 +206,8 @@ def _ecg(found: Judged, cell, record: Record | None, notes: Sequence[str], namin
         f"{row.status if row.status != 'ok' else f'truth {row.truth}'}: "
         + (naming.message(row.row, row.file, row.message) or "no further reason")
         for row in cells.itertuples()
-        if row.status not in ("ok", "duplicate") or row.truth in ("conflicting", "invalid")
+        if row.status != NOT_SELECTED
+        and (row.status not in ("ok", "duplicate") or row.truth in ("conflicting", "invalid"))
     )
     signal_mv, rate_hz = (None, 0.0) if record is None or record.recording is None else _drawn(record.recording)
     predictions, truth = _says(found, cell.ecg_id)
@@ -246,10 +258,19 @@ def _says(found: Judged, ecg_id: str) -> tuple[list[tuple[str, float]], list[str
             (f"{model}: {name}", float(p)) for name, p in zip(names, probability[0], strict=True) if np.isfinite(p)
         ]
         predictions += sorted(pairs, key=lambda pair: -pair[1])[:SHOWN_PREDICTIONS]
-        if found.tasks[task]["kind"] == "patterns":
-            said = [f"{name} (pseudo-label)" for name, value in zip(names, truth[0], strict=True) if value == 1]
-        else:
-            said = [f"{names[0]}: {'yes' if truth[0, 0] else 'no'}"] if np.isfinite(truth[0, 0]) else []
+        said = _truth_in_words(found.tasks[task], dict(zip(names, truth[0], strict=True)))
         named += [words for words in said if words not in named]
     more = len(named) - SHOWN_TRUTHS
     return predictions, named[:SHOWN_TRUTHS] + ([f"and {more} more"] if more > 0 else [])
+
+
+def _truth_in_words(task: Mapping, truth: Mapping[str, float]) -> list[str]:
+    """What is held to be true of an ECG; `truth` is 1, 0 or NaN per name of a label, or of the one outcome."""
+    positive = [name for name, value in truth.items() if value == 1]
+    if task["kind"] == "patterns":
+        return [f"{name} (pseudo-label)" for name in positive]
+    if task["kind"] == "multilabel":
+        # Unions under a name of a model's own say nothing that the labels do not say.
+        known = [label for label in task["labels"] if np.isfinite(truth.get(label, np.nan))]
+        return [label for label in known if label in positive] or (["none of the labels"] if known else [])
+    return [f"{name}: {'yes' if value else 'no'}" for name, value in truth.items() if np.isfinite(value)]

@@ -41,8 +41,9 @@ function unpack(signal) {
   return leads;
 }
 
-/** Lanes from top to bottom, each {baseline, pieces}, and the paper's height, a multiple of 5 mm. */
-function layOut(leads, rateHz, layout) {
+/** Lanes from top to bottom, each {baseline, pieces}, the tops of `strips` strips below them (viewer_attention.js), and
+    the paper's height, a multiple of 5 mm. */
+function layOut(leads, rateHz, layout, strips) {
   const least = LEAST_REACH_MM[layout];
   const reach = (mm) => Math.min(Math.max(mm, least), MOST_REACH_MM);
   let bottom = HEADER_MM;
@@ -59,7 +60,8 @@ function layOut(leads, rateHz, layout) {
     bottom = baseline + below;
     return { baseline, pieces };
   });
-  return { lanes, height: upTo5(bottom + FOOTER_MM) };
+  const tops = Array.from({ length: strips }, (_, index) => upTo5(bottom) + index * STRIP_MM);
+  return { lanes, tops, height: upTo5(bottom + FOOTER_MM) + strips * STRIP_MM };
 }
 
 function extremes(mv) {
