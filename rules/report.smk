@@ -31,6 +31,30 @@ def of_scored_runs(pattern):
     ]
 
 
+def comparisons_of(wildcards):
+    return [results(f"{wildcards.batch}/{task}/comparison.json") for task in compared_tasks(wildcards.batch)]
+
+
+def classifications_of(wildcards):
+    return [
+        results(f"{wildcards.batch}/{task}/{model}/classification.json")
+        for task, model in runs(wildcards.batch)
+        if task in tasks_of_labels(wildcards.batch)
+    ]
+
+
+def label_tables_of(wildcards):
+    return [results(f"{wildcards.batch}/{task}/label_table.csv") for task in tasks_of_labels(wildcards.batch)]
+
+
+def labeler_summaries_of(wildcards):
+    return [
+        work(f"{wildcards.batch}/labels/{task}/summary.json")
+        for task in PLANS[wildcards.batch].tasks
+        if REGISTRY.tasks[task]["kind"] == "patterns"
+    ]
+
+
 def weights_used(wildcards):
     return [work(f"models/{model}/weights.json") for model in models_used(wildcards.batch)]
 
@@ -77,14 +101,10 @@ rule report:
         evaluations=of_scored_runs("evaluation.json"),
         metrics=of_scored_runs("metrics.json"),
         figures=of_scored_runs("figures"),
-        comparisons=lambda wildcards: [
-            results(f"{wildcards.batch}/{task}/comparison.json") for task in compared_tasks(wildcards.batch)
-        ],
-        labels=lambda wildcards: [
-            work(f"{wildcards.batch}/labels/{task}/summary.json")
-            for task in PLANS[wildcards.batch].tasks
-            if REGISTRY.tasks[task]["kind"] == "patterns"
-        ],
+        classifications=classifications_of,
+        label_tables=label_tables_of,
+        comparisons=comparisons_of,
+        labels=labeler_summaries_of,
         weights=weights_used,
         patterns=str(ROOT / "config/labels/deepecg77.csv"),
         categories=str(ROOT / "config/labels/deepecg_categories.csv"),

@@ -10,7 +10,8 @@ with logged(snakemake) as log:
 
     from twelvelead.atomic import write_text
     from twelvelead.fates import RECORDING_COLUMNS
-    from twelvelead.report.gather import BatchResults, page_content
+    from twelvelead.report.batch_results import BatchResults
+    from twelvelead.report.gather import page_content
     from twelvelead.report.page import render_page
 
     TEXT = dict.fromkeys(RECORDING_COLUMNS[1:], str)  # a file may be called 0001
@@ -25,6 +26,9 @@ with logged(snakemake) as log:
     def by_run(paths):
         """(task, model) -> the JSON file that lies in the run's folder."""
         return {Path(path).parent.parts[-2:]: read_json(path) for path in paths}
+
+    def read_label_table(path):
+        return pd.read_csv(path, dtype={"label": str}, keep_default_na=False, na_values={"percent": [""]})
 
     found = BatchResults(
         batch=snakemake.wildcards.batch,
@@ -43,6 +47,9 @@ with logged(snakemake) as log:
         weights={Path(path).parent.name: read_json(path) for path in inputs.weights},
         calibration=read_json(inputs.calibration) if inputs.calibration else None,
         figures=["/".join(Path(path).parts[-3:]) + "/" for path in inputs.figures],
+        classifications=by_run(inputs.classifications),
+        label_tables={Path(path).parent.name: read_label_table(path) for path in inputs.label_tables},
+        saliency={Path(path).stem: path for path in inputs.get("saliency", [])},
     )
     page = render_page(page_content(found, parameters.settings, inputs.patterns, inputs.categories))
     write_text(snakemake.output.page, page)

@@ -10,7 +10,7 @@ from twelvelead.evaluation.deepecg_metrics import binary_metrics, multilabel_met
 from twelvelead.evaluation.evaluation import evaluate
 from twelvelead.evaluation.scores import EvaluationSettings, ThresholdSet
 from twelvelead.records import write_records
-from twelvelead.report.gather import BatchResults
+from twelvelead.report.batch_results import BatchResults
 from twelvelead.scoring import compare_models, scores_of
 
 PATTERNS_PATH, CATEGORIES_PATH = "config/labels/deepecg77.csv", "config/labels/deepecg_categories.csv"
@@ -126,7 +126,10 @@ def small_batch(folder: Path, **changes) -> BatchResults:
         "labels": {"ecg_machine_diagnosis": summary | {"frequent_unknown_statements": [(HOSTILE, 7)]}},
         "tasks": TASKS,
         "absent": {task: {"wcr_77_classes": f"no base_ssl.pt {HOSTILE}"} for task in TASKS},
-        "models": {"net_a": {"title": HOSTILE, "source": {"path": "a"}}, f"{HOSTILE}_b": {"source": {"path": "b"}}},
+        "models": {
+            "net_a": {"title": HOSTILE, "source": {"path": "a"}, "recipe": "deepecg"},
+            f"{HOSTILE}_b": {"source": {"path": "b"}, "recipe": "openecg"},
+        },
         "weights": {
             "net_a": {
                 "model": "net_a",

@@ -5,6 +5,7 @@ import pytest
 
 from browser.devtools import Page, chromium
 from report_batch import CATEGORIES_PATH, PATTERNS_PATH, settings, small_batch
+from report_label_batch import label_batch
 from twelvelead.report.gather import page_content
 from twelvelead.report.page import render_page
 
@@ -19,6 +20,14 @@ HEADINGS = f"[...{METRICS}.tHead.rows[1].cells].map((one) => one.textContent.tri
 def file(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     content = page_content(small_batch(folder), settings(), PATTERNS_PATH, CATEGORIES_PATH)
+    (folder / "report.html").write_text(render_page(content), encoding="utf-8")
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def file_of_labels(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("labels")
+    content = page_content(label_batch(folder), settings(), PATTERNS_PATH, CATEGORIES_PATH)
     (folder / "report.html").write_text(render_page(content), encoding="utf-8")
     return folder / "report.html"
 
@@ -110,6 +119,23 @@ def test_the_page_is_no_wider_than_its_window(page, width):
     page.resize(width, 900)
     page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert page.run("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(420, "light"), (1300, "dark")])
+def test_tables_of_labels_fit_and_sort(browser, file_of_labels, width, scheme):
+    browser.prefer(prefers_color_scheme=scheme)
+    browser.resize(width, 900)
+    browser.problems.clear()
+    browser.open(file_of_labels)
+    browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    names = "[...document.querySelectorAll('.metrics tbody th')].map((one) => one.getBoundingClientRect().width)"
+    assert max(browser.run(names)) < 0.6 * width  # a name beside which its figures can be read
+    ranking = "document.querySelector('[aria-label^=Ranking] table')"
+    browser.run(f"{ranking}.tHead.rows[0].cells[5].querySelector('button').click()")
+    shares = browser.run(f"[...{ranking}.tBodies[0].rows].map((row) => Number(row.cells[5].dataset.v))")
+    assert shares == sorted(shares, reverse=True)
+    assert browser.problems == []
 
 
 def test_every_link_leads_somewhere(page):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from twelvelead.report.label_classes import Classification, LabelCount
+from twelvelead.report.ranking import RankedLabel
 from twelvelead.report.viewer import ViewerEcg, ViewerGroup
 
 
@@ -155,14 +157,18 @@ class PlainTable:
 class EvaluatedModel:
     """One model on one task.
 
-    facts      how many ECGs, whose, and what the intervals take for independent
-    notes      what a reader must know of the model's outputs
+    coverage   how many ECGs it predicts, and why no more
+    facts      whose ECGs, and what the intervals take for independent
+    notes      how well the model's outputs match the labels
     thresholds (chip, words) of every kind of threshold that the table's rows use
     overview   figures of several labels; label_figures: those of one, the label with the most positives first
+    windows    how the outputs of an ECG's windows become one; "" for a model without windows
+    ranking    labels with too few ECGs of a class to be evaluated, in a multilabel task
     """
 
     model: str
     title: str
+    coverage: str
     facts: tuple[str, ...]
     notes: tuple[str, ...]
     rows: tuple[LabelRow, ...]
@@ -174,6 +180,9 @@ class EvaluatedModel:
     deepecg: PlainTable
     subgroups: tuple[Subgroups, ...] = ()
     level: float = 0.95
+    windows: str = ""
+    ranking: tuple[RankedLabel, ...] = ()
+    classification: Classification | None = None
 
 
 @dataclass(frozen=True)
@@ -210,11 +219,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class PredictionsOnly:
-    """A model that predicted where there was nothing to compare with, and why there are no metrics."""
+    """A model that predicted where there was nothing to compare with, and why there are no metrics.
+
+    coverage, windows  see EvaluatedModel
+    """
 
     model: str
-    ecgs: int
+    coverage: str
     reason: str
+    windows: str = ""
 
 
 @dataclass(frozen=True)
@@ -228,12 +241,16 @@ class MissingModel:
 
 @dataclass(frozen=True)
 class TaskSection:
-    """A task with whatever came of it; `truth_note` says where its truth comes from."""
+    """A task with whatever came of it; `truth_note` says where its truth comes from.
+
+    label_counts  how often each label of a multilabel task is in the table
+    """
 
     task: str
     title: str
     truth_note: str = ""
     flow: Figure | None = None
+    label_counts: tuple[LabelCount, ...] = ()
     overview: Figure | None = None
     evaluated: tuple[EvaluatedModel, ...] = ()
     comparisons: tuple[Comparison, ...] = ()

@@ -24,10 +24,11 @@ def write_figures(
 ) -> int:
     """Writes <folder>/<label>/<figure>.svg, `labels` in place of a label where a figure is of several; how many."""
     targets = targets_of(scored)
-    rows = label_rows(evaluation, categories, title)
+    is_pseudo_label = evaluation["kind"] == "patterns"
+    rows = label_rows(evaluation, categories if is_pseudo_label else {}, title)
     drawn = labels_to_draw(evaluation, most_labels)
     overview = overview_figures(evaluation, rows, *matrices(scored, targets), targets, title)
-    of_labels = figures_of_labels(evaluation, drawn, title, evaluation["kind"] == "patterns")
+    of_labels = figures_of_labels(evaluation, drawn, title, is_pseudo_label)
     folder_of = _folder_names()
     by_folder = [(folder_of(SEVERAL), overview), *((folder_of(one.label), one.figures) for one in of_labels)]
     Path(folder).mkdir(parents=True, exist_ok=True)

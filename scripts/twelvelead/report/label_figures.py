@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from twelvelead.evaluation.deepecg_metrics import BINARY_KEY
 from twelvelead.report.confusion_matrix import confusion_matrix
 from twelvelead.report.content import Estimate, Figure, LabelFigures, LabelRow
 from twelvelead.report.evaluation_figures import calibration_plot, decision_curve_plot
@@ -56,6 +57,7 @@ def _few_sentence() -> str:
 
 
 def auroc_forest(rows: Sequence[LabelRow], which: str, level: float) -> str:
+    others = "Unions and others" if any(row.category for row in rows) else ""
     return forest_plot(
         title=f"AUROC of every evaluated label: {which}",
         rows=[
@@ -65,7 +67,7 @@ def auroc_forest(rows: Sequence[LabelRow], which: str, level: float) -> str:
                 row.auroc.low,
                 row.auroc.high,
                 f"{row.positives:,} / {row.n:,}",
-                group=row.category or "Unions and others",
+                group=row.category or others,
             )
             for row in rows
         ],
@@ -173,18 +175,13 @@ def _confusion(which: str, point: Mapping | None, is_pseudo_label: bool) -> str:
 
 
 def task_forest(evaluations: Mapping[str, Mapping], title: str) -> Figure | None:
-    """All models of a task: their AUROC, or for patterns the mean over the evaluated patterns of each category."""
+    """All models of a task: AUROC of each label, or for patterns the mean over those evaluated of a category."""
     if not evaluations:
         return None
-    rows, level = [], next(iter(evaluations.values()))["settings"]["level"]
-    categories = next(iter(evaluations.values()))["categories"]
-    if not categories:
-        measure = "AUROC"
-        for model, evaluation in evaluations.items():
-            for entry in evaluation["labels"].values():
-                found, few = estimate(entry["auroc"]), is_few(entry["positives"], entry["negatives"])
-                counts = f"{entry['positives']:,} / {entry['n']:,}"
-                rows.append(ForestRow(model + FEW_MARK * few, found.value, found.low, found.high, counts))
+    first = next(iter(evaluations.values()))
+    rows, level, categories = [], first["settings"]["level"], first["categories"]
+    if first["kind"] != "patterns":
+        measure, rows = "AUROC", _models_by_label(evaluations)
         heading, caption = "Positive / n", f"* {_few_sentence()}" if any(FEW_MARK in row.label for row in rows) else ""
     else:
         measure, heading = "Mean AUROC", "Evaluated / labels"
@@ -210,3 +207,18 @@ def task_forest(evaluations: Mapping[str, Mapping], title: str) -> Figure | None
         n_heading=heading, level=level,
     )  # fmt: skip
     return Figure("models", svg, caption)
+
+
+def _models_by_label(evaluations: Mapping[str, Mapping]) -> list[ForestRow]:
+    """Every evaluated label with the models that have it evaluated; the one outcome of a binary task is no heading."""
+    rows = []
+    for label in dict.fromkeys(label for evaluation in evaluations.values() for label in evaluation["labels"]):
+        for model, evaluation in evaluations.items():
+            entry = evaluation["labels"].get(label)
+            if entry is None:
+                continue
+            found, few = estimate(entry["auroc"]), is_few(entry["positives"], entry["negatives"])
+            counts = f"{entry['positives']:,} / {entry['n']:,}"
+            group = "" if label == BINARY_KEY else label
+            rows.append(ForestRow(model + FEW_MARK * few, found.value, found.low, found.high, counts, group=group))
+    return rows

@@ -12,12 +12,14 @@ from markupsafe import Markup
 
 from twelvelead.report.content import CellCounts, Estimate, PageContent
 from twelvelead.report.figure_file import stylesheet
-from twelvelead.report.label_rows import AT_THRESHOLD, FEW, FEW_WORDS, is_few
+from twelvelead.report.label_classes import CLASS_MEASURES
+from twelvelead.report.label_rows import FEW, FEW_WORDS, is_few
 from twelvelead.report.plot_frame import minus, three_digits
 from twelvelead.report.reporting_guideline import guideline_items
 from twelvelead.report.statuses import SIGNAL_STATUSES, TRUTH_STATUSES
 from twelvelead.report.svg import printable
 from twelvelead.report.viewer import viewer_css, viewer_html, viewer_js
+from twelvelead.table import NOT_SELECTED
 
 MOST_PROBLEMS = 50
 MOST_STATEMENTS = 50
@@ -51,13 +53,14 @@ def render_page(content: PageContent) -> str:
         signal=_status_table("Signal", content.cells, SIGNAL_STATUSES, lambda cells: cells.signal),
         truth=_status_table("Truth", content.cells, TRUTH_STATUSES, lambda cells: cells.truth),
         cells=sum(cells.cells for cells in content.cells),
+        selected=sum(cells.cells - cells.signal.get(NOT_SELECTED, 0) for cells in content.cells),
         usable=sum(cells.signal.get("ok", 0) for cells in content.cells),
         with_truth=sum(cells.truth.get("ok", 0) for cells in content.cells),
         models=sorted({model.model for section in content.tasks for model in section.evaluated}),
         viewer=Markup(viewer_html(content.ecgs, content.ecg_groups)) if content.ecgs else "",
         guideline=guideline_items(),
         has_subgroups=any(model.subgroups for section in content.tasks for model in section.evaluated),
-        measures=AT_THRESHOLD,
+        class_measures=tuple(CLASS_MEASURES.values()),
         is_few=is_few,
         few=FEW,
         few_words=FEW_WORDS,
@@ -98,6 +101,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "count": lambda value: f"{value:,}",
+        "halves": lambda value: f"{value:,.10g}",
         "share": lambda part, whole: f"{100 * part / whole:.1f} %" if whole else "–",
         "score": _score,
         "signed": lambda value: _score(value, "+"),
