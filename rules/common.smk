@@ -114,6 +114,21 @@ def runs(batch):
     return [(task, model) for task in PLANS[batch].tasks for model in REGISTRY.models_of(task)]
 
 
+def models_of_windows(batch):
+    """Models that look at a recording window by window; they alone have embeddings and saliency."""
+    return sorted({model for _, model in runs(batch) if family_of(model).windowed})
+
+
+def no_models_of_windows(target):
+    """Why the target has nothing to make, and for each model that could, what to do."""
+    reasons = [
+        f"{name} ({REGISTRY.absent.get(name) or 'at hand, but it answers none of the tasks of this run; see `tasks`'})"
+        for name in REGISTRY.models
+        if family_of(name).windowed
+    ]
+    return f"target {target}: no model of windows runs here, and no other has any. These do: {'; '.join(reasons)}"
+
+
 def recipes(batch):
     """Recipes whose tensors the batch's models read, and deepecg, whose signals are exported."""
     return sorted({"deepecg"} | {REGISTRY.models[model]["recipe"] for _, model in runs(batch)})
@@ -141,9 +156,22 @@ def targets_of_analysis():
     targets = [results(f"{batch}/{file}") for batch in batches() for file in files]
     for batch in batches():
         for task, model in runs(batch):
-            targets += [results(f"{batch}/{task}/{model}/{file}") for file in files_of_run(batch, task)]
+            targets += [results(f"{batch}/{task}/{model}/{file}") for file in files_of_run(batch, task, model)]
         targets += [results(f"{batch}/{task}/comparison.json") for task in compared_tasks(batch)]
+        targets += [results(f"{batch}/{task}/label_table.csv") for task in tasks_of_labels(batch)]
+        if SETTINGS["batches"][batch]["split"]:
+            targets += [results(f"{batch}/splits.csv")]
     return targets
+
+
+def has_labels(task):
+    """Whether the task's truth is a set of labels of the table's, not a reading of statements or one outcome."""
+    return REGISTRY.tasks[task]["kind"] == "multilabel"
+
+
+def tasks_of_labels(batch):
+    """Tasks of labels with truth."""
+    return [task for task in PLANS[batch].tasks if has_labels(task) and is_scored(batch, task)]
 
 
 def is_scored(batch, task):
@@ -159,7 +187,14 @@ def compared_tasks(batch):
     return [task for task in PLANS[batch].tasks if models_of[task] > 1 and is_scored(batch, task)]
 
 
-def files_of_run(batch, task):
+def files_of_run(batch, task, model):
     """Without truth there are predictions alone."""
-    judged = ["metrics.json", "metrics.csv", "evaluation.json"] if is_scored(batch, task) else []
-    return ["probabilities.csv", *judged]
+    files = ["probabilities.csv"]
+    if family_of(model).windowed:
+        files += ["outputs.csv", "windows.csv", "logits.parquet"]
+    if has_labels(task):
+        files += ["predicted_labels.csv"]
+    if is_scored(batch, task):
+        files += ["metrics.json", "metrics.csv", "evaluation.json"]
+        files += ["classification.csv", "classification.json"] if has_labels(task) else []
+    return files

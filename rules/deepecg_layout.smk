@@ -7,7 +7,8 @@ def run_datetime(batch):
     """The time in DeepECG's file names: the one of the settings, else when the batch's table was last changed."""
     if SETTINGS["run_datetime"]:
         return SETTINGS["run_datetime"]
-    changed = Path(SETTINGS["batches"][batch]["table"]).stat().st_mtime
+    settings = SETTINGS["batches"][batch]
+    changed = Path(settings["signals" if settings["table"] == "auto" else "table"]).stat().st_mtime
     return datetime.fromtimestamp(changed, timezone.utc).strftime("%Y%m%d_%H%M%S")
 
 
