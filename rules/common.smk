@@ -151,7 +151,15 @@ def targets_of_preprocessing():
     return targets + [work(f"{batch}/prepared/deepecg/{shard}.tsv") for batch in batches() for shard in SHARDS[batch]]
 
 
+def check_named_models():
+    """Whoever names models and has none of them would wait for a page without a prediction."""
+    named = SETTINGS["models"]
+    if named != "auto" and all(name in REGISTRY.absent for name in named):
+        stop("; ".join(f"model {name} cannot run: {REGISTRY.absent[name]}" for name in named))
+
+
 def targets_of_analysis():
+    check_named_models()
     files = ["recordings.csv", "missing_files.csv", "report.html", "provenance.json"]
     targets = [results(f"{batch}/{file}") for batch in batches() for file in files]
     for batch in batches():

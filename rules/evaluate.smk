@@ -16,8 +16,17 @@ def labels_of(wildcards):
 
 
 def mapping_of(wildcards):
-    mapping = REGISTRY.mapping_of(wildcards.task, wildcards.model)
-    return str(ROOT / mapping) if mapping else []
+    return mapping_path(wildcards.task, wildcards.model) or []
+
+
+def mapping_path(task, model):
+    mapping = REGISTRY.mapping_of(task, model)
+    return str(ROOT / mapping) if mapping else None
+
+
+def mappings_of(wildcards):
+    """Model -> its mapping or None, for the models of a task."""
+    return {model: mapping_path(task, model) for task, model in runs(wildcards.batch) if task == wildcards.task}
 
 
 def tasks_with_labels():
@@ -182,6 +191,7 @@ rule evaluate:
         scored=work("{batch}/scored/{task}/{model}.parquet"),
         cells=lambda wildcards: PLANS[wildcards.batch].cells,
         weights=work("models/{model}/weights.json"),
+        mapping=mapping_of,
         thresholds=given_thresholds,
         patterns=str(ROOT / "config/labels/deepecg77.csv"),
         categories=str(ROOT / "config/labels/deepecg_categories.csv"),
@@ -218,6 +228,7 @@ rule compare:
             if task == wildcards.task
         ],
         cells=lambda wildcards: PLANS[wildcards.batch].cells,
+        mappings=lambda wildcards: [path for path in mappings_of(wildcards).values() if path],
         thresholds=given_thresholds,
     output:
         comparison=results("{batch}/{task}/comparison.json"),
@@ -235,6 +246,7 @@ rule compare:
         published=lambda wildcards: {
             model: thresholds_of(model) for task, model in runs(wildcards.batch) if task == wildcards.task
         },
+        mappings=lambda wildcards: mappings_of(wildcards),
         criterion=SETTINGS["evaluation"]["threshold_criterion"],
         version=VERSION,
     message:

@@ -18,7 +18,15 @@ with logged(snakemake) as log:
     scored = {Path(path).stem: with_patients_and_groups(pd.read_parquet(path), cells, task) for path in inputs.scored}
     given = inputs.thresholds or None
     sets = {
-        model: threshold_sets(targets_of(table), task, parameters.published[model], True, given, parameters.criterion)
+        model: threshold_sets(
+            targets_of(table),
+            task,
+            parameters.published[model],
+            True,
+            given,
+            parameters.criterion,
+            parameters.mappings[model],
+        )
         for model, table in scored.items()
     }
     settings = EvaluationSettings(**parameters.settings, workers=snakemake.threads)

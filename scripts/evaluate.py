@@ -34,7 +34,8 @@ with logged(snakemake):
     scores = scores_of(rows)
     transported = is_transported(parameters.published, read_record(inputs.weights)["commit"], parameters.scale)
     given = inputs.thresholds or None
-    sets = threshold_sets(scores.labels, task, parameters.published, transported, given, parameters.criterion)
+    mapping = inputs.mapping or None
+    sets = threshold_sets(scores.labels, task, parameters.published, transported, given, parameters.criterion, mapping)
     settings = EvaluationSettings(**parameters.settings, workers=snakemake.threads)
     found = evaluate(scores, sets, categories, groups_of_rows(rows), settings)
     found["undefined_metrics"] = metrics.reasons  # why a value of metrics.json is null

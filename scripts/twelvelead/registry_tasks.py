@@ -58,7 +58,8 @@ def check_task(name: str, task: Mapping, models: Mapping[str, Mapping], patterns
                 f"{did_you_mean(model, task['models'])}"
             )
     for model in task["models"]:
-        outputs = models[model].get("labels")
+        entry = models[model]
+        outputs = entry.get("labels") or FAMILIES[entry["family"]].outputs
         if task["kind"] == "binary":
             _check_single(name, model, outputs)
         elif model in task["mappings"]:
@@ -66,7 +67,7 @@ def check_task(name: str, task: Mapping, models: Mapping[str, Mapping], patterns
             _check_mapping(task, outputs, labels, root / task["mappings"][model])
         elif task["kind"] == "multilabel":
             _check_labels(name, model, outputs, task["labels"])
-        elif outputs is not None and "mapping" not in models[model]:
+        elif "mapping" not in entry:
             _check_patterns(name, model, outputs, patterns)
 
 
@@ -123,13 +124,12 @@ def _read_codes(path: Path, labels: Sequence[str]) -> dict[str, str]:
     return codes
 
 
-def _check_single(name: str, model: str, outputs: Sequence[str] | None) -> None:
-    if outputs is None or len(outputs) != 1:
-        several = "several" if outputs is None else len(outputs)
-        raise ConfigError(f"task `{name}` is 0 or 1, but model `{model}` has {several} outputs; it needs one")
+def _check_single(name: str, model: str, outputs: Sequence[str]) -> None:
+    if len(outputs) != 1:
+        raise ConfigError(f"task `{name}` is 0 or 1, but model `{model}` has {len(outputs)} outputs; it needs one")
 
 
-def _check_mapping(task: Mapping, outputs: Sequence[str] | None, labels: Sequence[str], path: Path) -> None:
+def _check_mapping(task: Mapping, outputs: Sequence[str], labels: Sequence[str], path: Path) -> None:
     mapping = read_mapping(path)
     try:
         check_names(mapping, outputs, labels)
@@ -139,12 +139,7 @@ def _check_mapping(task: Mapping, outputs: Sequence[str] | None, labels: Sequenc
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _check_labels(name: str, model: str, outputs: Sequence[str] | None, labels: Sequence[str]) -> None:
-    if outputs is None:
-        raise ConfigError(
-            f"task `{name}`: outputs of model `{model}` are not labels of the task; name a table from its outputs to "
-            "labels under `mappings`"
-        )
+def _check_labels(name: str, model: str, outputs: Sequence[str], labels: Sequence[str]) -> None:
     foreign = [output for output in outputs if output not in labels]
     if foreign:
         raise ConfigError(

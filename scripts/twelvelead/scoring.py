@@ -12,6 +12,7 @@ from twelvelead.evaluation.deepecg_metrics import BINARY_KEY, Metrics, binary_me
 from twelvelead.evaluation.scores import EvaluationSettings, Scores, ThresholdSet
 from twelvelead.evaluation.threshold_sets import given_set, published_sets
 from twelvelead.labels.patterns import read_category_order, read_patterns
+from twelvelead.models.mapping import read_mapping
 from twelvelead.table import GROUP
 
 TRUTH_OF_KIND = {
@@ -83,12 +84,24 @@ def groups_of_rows(scored: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def threshold_sets(
-    labels: Sequence[str], task: str, published: Mapping | None, transported: bool, given: str | None, criterion: str
+    labels: Sequence[str],
+    task: str,
+    published: Mapping | None,
+    transported: bool,
+    given: str | None,
+    criterion: str,
+    mapping_path: str | None = None,
 ) -> list[ThresholdSet]:
-    """Thresholds that were fixed before these ECGs were looked at: published for the model, given by the user."""
+    """Thresholds that were fixed before these ECGs were looked at: published for the model, given by the user.
+
+    Through a mapping a published threshold goes with an output to a label that means exactly the same, and to no other.
+    """
     sets = []
     if published:
         key_of_label = {BINARY_KEY: task}
+        if mapping_path:
+            exact = {row.target: row.output for row in read_mapping(mapping_path) if row.quality == "exact"}
+            key_of_label = {label: exact.get(label, "") for label in labels}
         sets += published_sets(published["table"], published["columns"], labels, key_of_label, transported)
     if given:
         sets.append(given_set(given, criterion, labels, {BINARY_KEY: task}))

@@ -104,7 +104,10 @@ def test_only_labels_that_the_model_predicts_take_part():
     assert list(found["labels"]) == found["exact_match"]["labels"] == ["SB"]
     assert found["exact_match"]["accuracy"] == 1
     said = predicted_labels(table, ["AF", "SB"], 0.5)
-    assert said["actual"].tolist() == said["predicted"].tolist() == ["SB", ""]
+    assert said["predicted"].tolist() == ["SB", ""]
+    assert said["actual"].tolist() == ["AF; SB", "AF"]
+    assert said["actual_beyond_model"].tolist() == ["AF", "AF"]
+    assert said["exact_match"].tolist() == [1, 1]
 
 
 def test_a_label_without_any_truth_is_called_and_compared_in_no_set():

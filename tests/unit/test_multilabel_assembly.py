@@ -94,6 +94,18 @@ def test_a_01_task_has_no_category():
     assert categories_of({"kind": "binary", "labels": None}, "unused", "unused") == {}
 
 
+def test_published_thresholds_pass_through_exact_rows_of_a_mapping_alone(tmp_path):
+    published = tmp_path / "published.csv"
+    published.write_text("pattern,f1_threshold\nAfib,0.125\nBlock,0.25\nAF,0.75\n", encoding="utf-8")
+    mapping = tmp_path / "mapping.csv"
+    mapping.write_text(
+        "output,target,members,quality,source\nAfib,AF,AF,exact,ours\nBlock,SB,SB,close,ours\n", encoding="utf-8"
+    )
+    entry = {"table": str(published), "columns": ["f1_threshold"]}
+    (found,) = threshold_sets(["AF", "SB"], "code15", entry, True, None, "youden", str(mapping))
+    np.testing.assert_array_equal(found.values, [0.125, np.nan])
+
+
 def test_given_thresholds_are_found_by_label(tmp_path):
     given = tmp_path / "thresholds.csv"
     given.write_text("pattern,threshold\nCRBBB|RBBB,0.25\nAF,0.5\n", encoding="utf-8")

@@ -39,13 +39,16 @@ NOTHING_TO_COMPARE = "no label that the model predicts has a known truth"
 class CalledLabels:
     """What a model calls at a threshold, recording by recording.
 
-    labels       of the task, in its order, those that the model predicts
+    labels       of the task, in its order, those that the model predicts; beyond: the others
+    true_beyond  (recordings, beyond) bool: truths that the model cannot call
     truth        (recordings, labels) 1, 0, NaN where unknown
     probability  (recordings, labels), NaN where there is none
     called       (recordings, labels) bool
     """
 
     labels: tuple[str, ...]
+    beyond: tuple[str, ...]
+    true_beyond: np.ndarray
     truth: np.ndarray
     probability: np.ndarray
     called: np.ndarray
@@ -71,9 +74,10 @@ def called_labels(scored: pd.DataFrame, labels: Sequence[str], threshold: float)
     """What a table made for scoring says of the task's labels at a threshold: present from that probability on."""
     truth, probability = matrices(scored, labels)
     predicted = np.isfinite(probability).any(axis=0)
-    kept, truth, probability = tuple(_chosen(labels, predicted)), truth[:, predicted], probability[:, predicted]
+    kept, beyond, true_beyond = _chosen(labels, predicted), _chosen(labels, ~predicted), truth[:, ~predicted] == 1
+    truth, probability = truth[:, predicted], probability[:, predicted]
     called = probability >= at_score_precision(np.full(len(kept), threshold), probability)
-    return CalledLabels(kept, truth, probability, called)
+    return CalledLabels(tuple(kept), tuple(beyond), true_beyond, truth, probability, called)
 
 
 def predicted_labels(
@@ -82,7 +86,8 @@ def predicted_labels(
     """file_name, predicted and actual labels joined by SEPARATOR, exact_match (1, 0, or nothing where not judged).
 
     codes  diagnosis code -> label; with them predicted_codes has the first code of every predicted label that has one
-    `actual` holds labels that the model predicts, of known truth: what it does not predict cannot be right or wrong.
+    `actual` holds all labels that are known to be true; actual_beyond_model those of them that the model does not
+    predict, on which exact_match does not look.
     """
     found = called_labels(scored, labels, threshold)
     match = pd.Series(found.matches.astype(np.int8), index=scored.index, dtype="Int8").mask(~found.judged)
@@ -90,7 +95,8 @@ def predicted_labels(
         {
             "file_name": scored["file"],
             "predicted": _joined(found.called, found.labels, SEPARATOR),
-            "actual": _joined(found.truth == 1, found.labels, SEPARATOR),
+            "actual": _actual(found, labels),
+            "actual_beyond_model": _joined(found.true_beyond, found.beyond, SEPARATOR),
             "exact_match": match,
         }
     )
@@ -130,6 +136,13 @@ def label_table(truth: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
     percent = np.divide(100 * positives, known, out=np.full(len(labels), np.nan), where=known > 0)
     columns = {"known": known, "positives": positives, "percent": percent, "unknown": len(truth) - known}
     return pd.DataFrame({"label": list(labels), **columns})
+
+
+def _actual(found: CalledLabels, order: Sequence[str]) -> list[str]:
+    names = [*found.labels, *found.beyond]
+    present = np.column_stack([found.truth == 1, found.true_beyond])
+    positions = [names.index(label) for label in order]
+    return _joined(present[:, positions], order, SEPARATOR)
 
 
 def _joined(present: np.ndarray, names: Sequence[str], separator: str) -> list[str]:

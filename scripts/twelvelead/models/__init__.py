@@ -17,6 +17,7 @@ class Family:
     on_gpu     runs on a GPU where there is one
     is_code    its weights are a program, run only where somebody vouches for them
     converted  its weights are read by a reader that executes nothing, and converted once
+    outputs    names of its outputs, where they are the same for every model of the family
     windowed   reads the windows of a recipe in recipes.WINDOWED; a recording's probabilities are aggregated from them
     """
 
@@ -26,11 +27,12 @@ class Family:
     on_gpu: bool = True
     is_code: bool = False
     converted: bool = False
+    outputs: tuple[str, ...] = ()
     windowed: bool = False
 
 
 FAMILIES = {
-    "openecg": Family(keys=(), settings=("codec",), on_gpu=False),
+    "openecg": Family(keys=(), settings=("codec",), on_gpu=False, outputs=("afib", "avb", "bbb", "paced")),
     "onnx": Family(keys=("labels", "input_scale", "activation", "batch_size"), settings=("layout",), on_gpu=False),
     "torchscript": Family(keys=("labels", "input_scale", "activation", "batch_size"), is_code=True),
     "wcr": Family(keys=("labels", "output_order", "batch_size"), converted=True),

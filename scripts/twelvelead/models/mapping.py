@@ -101,14 +101,11 @@ def union_truth(truth: np.ndarray, patterns: Sequence[str], members: Sequence[st
     return union
 
 
-def check_names(mapping: Sequence[MappingRow], outputs: Sequence[str] | None, labels: Sequence[str]) -> None:
-    """Raises ConfigError for a row whose output is none of the model's, or whose members are no labels of the task.
-
-    outputs  None where they are known only when the model is loaded
-    """
+def check_names(mapping: Sequence[MappingRow], outputs: Sequence[str], labels: Sequence[str]) -> None:
+    """Raises ConfigError for a row whose output is none of the model's, or whose members are no labels of the task."""
     for row in mapping:
         of_row = f"mapping of output {row.output!r} to {row.target!r}"
-        if outputs is not None and row.output not in outputs:
+        if row.output not in outputs:
             raise ConfigError(
                 f"{of_row}: no such output{did_you_mean(row.output, outputs)}, expected one of {', '.join(outputs)}; "
                 "correct the mapping table"

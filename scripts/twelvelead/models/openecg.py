@@ -15,6 +15,7 @@ import onnxruntime
 from openecg import detect_pacings, detect_qrs, rank_normalize
 
 from twelvelead.errors import ConfigError, ModelError
+from twelvelead.models import FAMILIES
 from twelvelead.models.settings import weights_file
 from twelvelead.recipes.openecg import LEADS, N_SAMPLES, SAMPLING_RATE_HZ
 
@@ -22,7 +23,7 @@ DEFAULT_CODEC = "codec_v6"
 # Order of the codec's rhythm logits (models/codec_v6_MODEL_CARD.md of openecg 0.11.0).
 RHYTHMS = ("sinus", "avb", "paced", "afib", "bbb", "ventricular")
 CODEC_OUTPUTS = ("afib", "avb", "bbb")
-OUTPUTS = (*CODEC_OUTPUTS, "paced")
+OUTPUTS = FAMILIES["openecg"].outputs  # the codec's, and "paced" from the spikes
 QRS_POSITION = LEADS.index("II")
 
 # A spike belongs to a QRS complex from 300 ms before it (the package's window, wide enough for atrial pacing) ...
