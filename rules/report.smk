@@ -159,6 +159,9 @@ rule provenance:
         batch=lambda wildcards: SETTINGS["batches"][wildcards.batch],
         models=lambda wildcards: {model: REGISTRY.models[model] for model in models_used(wildcards.batch)},
         table_sha256=lambda wildcards: PLANS[wildcards.batch].table_sha256,
+        without_truth=lambda wildcards: [
+            task for task in PLANS[wildcards.batch].tasks if not is_scored(wildcards.batch, task)
+        ],
         version=VERSION,
     message:
         "{wildcards.batch}: versions, settings and counts"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from twelvelead.atomic import replacing
-from twelvelead.recipes.resampling import shortage
+from twelvelead.recipes.resampling import ASSUMED_DURATION_S, shortage
 from twelvelead.records import SUMMARY_COLUMNS, read_columns
 from twelvelead.table import NOT_SELECTED
 
@@ -48,18 +48,29 @@ def fates(
 
 
 def _with_short_ones(records: pd.DataFrame, needed_s: Mapping[str, float]) -> pd.DataFrame:
+    """The records with what is too short for some recipe said so, and too_short where it is for all."""
     records = records.copy()
-    for position in records.index[records["status"] == "ok"]:
-        n, rate_hz = records.at[position, "n_samples"], records.at[position, "sampling_rate_hz"]
-        known_rate_hz = None if np.isnan(rate_hz) else rate_hz
-        lacking = {recipe: shortage(int(n), known_rate_hz, seconds) for recipe, seconds in needed_s.items()}
-        short_for = [recipe for recipe, lack in lacking.items() if lack]
-        if short_for:
-            message = f"{lacking[short_for[0]]} by recipe {', '.join(short_for)}"
-            records.at[position, "message"] = _joined(records.at[position, "message"], message)
-        if len(short_for) == len(needed_s):
-            records.at[position, "status"] = "too_short"
+    usable = records["status"] == "ok"
+    rates_hz = [None if np.isnan(rate_hz) else rate_hz for rate_hz in records.loc[usable, "sampling_rate_hz"]]
+    lengths = list(zip(records.loc[usable, "n_samples"], rates_hz, strict=True))
+    # A batch has few lengths and many recordings.
+    lacking = {length: _lacking(*length, needed_s) for length in set(lengths)}
+    found = [lacking[length] for length in lengths]
+    messages = zip(records.loc[usable, "message"], found, strict=True)
+    records.loc[usable, "message"] = [_joined(message, lack) for message, (lack, _) in messages]
+    records.loc[usable, "status"] = ["too_short" if for_all else "ok" for _, for_all in found]
     return records
+
+
+def _lacking(n_samples: float, rate_hz: float | None, needed_s: Mapping[str, float]) -> tuple[str, bool]:
+    """(what a recording is too short for, "" for nothing; whether that is every recipe)."""
+    # Without a sampling rate every recipe takes a recording to last 10 s, however much of it the recipe needs.
+    least_s = ASSUMED_DURATION_S if rate_hz is None else 0
+    lacking = {recipe: shortage(int(n_samples), rate_hz, max(seconds, least_s)) for recipe, seconds in needed_s.items()}
+    short_for = [recipe for recipe, lack in lacking.items() if lack]
+    if not short_for:
+        return "", False
+    return f"{lacking[short_for[0]]} by recipe {', '.join(short_for)}", len(short_for) == len(needed_s)
 
 
 def _joined(*messages: str) -> str:

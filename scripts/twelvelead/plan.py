@@ -89,15 +89,13 @@ def make_plan(
     names = tasks_of(table, tasks, wanted_tasks, origin)
     try:
         cells = cells_of(table, tasks, names, patient_column, subgroups)
-        splits = _splits_of(cells, table, settings.get("split"), patient_column)
     except TableError as error:
         raise TableError(f"{origin}: {error}; it has {', '.join(table.columns)}") from None
     if cells.empty:
         columns = ", ".join(f"`{tasks[name]['file_column']}`" for name in names)
         raise TableError(f"{origin}: no row names an ECG file; fill {columns}")
-    if splits is not None:
-        _mark_splits(cells, splits, settings.get("subset"), origin)
     files = find_files(cells.loc[cells["path"] != "", "path"].unique(), signals)
+    _split(cells, table, settings, patient_column, files, origin)
     ids = ecg_ids(files.values())
     cells["ecg_id"] = cells["path"].map(ids).fillna("")
     selected = set(cells.loc[cells["status"] != NOT_SELECTED, "path"])
@@ -133,27 +131,38 @@ def _patient_column(settings: Mapping, table: pd.DataFrame, subgroups: Sequence[
     return column
 
 
-def _splits_of(
-    cells: pd.DataFrame, table: pd.DataFrame, split: Mapping | None, patient_column: str | None
-) -> pd.Series | None:
-    """The split of every row of the table, by the file that its first task names; None where nothing is split."""
-    if not split:
-        return None
+def _split(
+    cells: pd.DataFrame,
+    table: pd.DataFrame,
+    settings: Mapping,
+    patient_column: str | None,
+    files: Mapping[str, SignalFile],
+    origin: str,
+) -> None:
+    """Where rows are split: adds the column `split`; what is not in the batch's subset becomes NOT_SELECTED.
+
+    A row goes by the recording that its first task names, under the one name that it has however a table spells it.
+    """
+    if not settings.get("split"):
+        return
     named = cells[cells["path"] != ""].drop_duplicates("row")
     keys = np.full(len(table), "", dtype=object)
-    keys[named["row"] - FIRST_ROW] = named["path"]
+    keys[named["row"] - FIRST_ROW] = [files[path].found_name for path in named["path"]]
     patients = patient_codes(table, patient_column)
-    return split_of_rows(table, pd.Series(keys, index=table.index), split, patients)
+    try:
+        splits = split_of_rows(table, pd.Series(keys, index=table.index), settings["split"], patients)
+    except TableError as error:
+        raise TableError(f"{origin}: {error}; it has {', '.join(table.columns)}") from None
+    _mark_splits(cells, splits, settings.get("subset"), origin)
 
 
 def _mark_splits(cells: pd.DataFrame, splits: pd.Series, subset: Sequence[str] | None, origin: str) -> None:
-    """Adds the column `split`; cells of rows whose split is not in `subset` become NOT_SELECTED."""
     rows = cells["row"].to_numpy() - FIRST_ROW
     cells["split"] = splits.to_numpy()[rows]
     if subset is None:
         return
     _check_subset(subset, splits, origin)
-    left_out = not_selected(splits, subset).to_numpy()[rows]
+    left_out = not_selected(splits, subset).to_numpy()[rows] & (cells["path"] != "").to_numpy()
     reasons = {
         name: f"{f'split {name}' if name else 'in no split'}; the batch's subset is {', '.join(subset)}"
         for name in cells.loc[left_out, "split"].unique()

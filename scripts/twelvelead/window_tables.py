@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twelvelead.atomic import replacing
-from twelvelead.models.ecgfm import probabilities
-from twelvelead.windows import WINDOW_COLUMNS
+from twelvelead.windows import WINDOW_COLUMNS, probabilities
 
 WINDOWS_AT_ONCE = 20_000
 KEYS = pa.schema([("file_name", pa.string()), ("ecg_id", pa.string()), ("window", pa.int32())])

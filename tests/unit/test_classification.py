@@ -106,7 +106,7 @@ def test_only_labels_that_the_model_predicts_take_part():
     said = predicted_labels(table, ["AF", "SB"], 0.5)
     assert said["predicted"].tolist() == ["SB", ""]
     assert said["actual"].tolist() == ["AF; SB", "AF"]
-    assert said["actual_beyond_model"].tolist() == ["AF", "AF"]
+    assert said["not_compared"].tolist() == ["AF", "AF"]
     assert said["exact_match"].tolist() == [1, 1]
 
 

@@ -67,7 +67,7 @@ def test_too_short_is_a_status_only_where_no_recipe_can_use_the_file():
         ),
         NEEDED_S,
     ).set_index("row")
-    assert found["status"].to_dict() == {2: "ok", 3: "ok", 4: "too_short", 5: "ok", 6: "flat"}
+    assert found["status"].to_dict() == {2: "ok", 3: "ok", 4: "too_short", 5: "too_short", 6: "flat"}
     assert found.loc[3, "message"] == "6 s at 500 Hz, needed the first 10 s by recipe deepecg"
     assert "recipe deepecg, ecgfm" in found.loc[4, "message"]
 

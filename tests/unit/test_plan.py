@@ -330,12 +330,21 @@ def test_a_column_can_hold_the_splits(cohort):
     assert ((cells["status"] == "not_selected") == ~cells["split"].isin(["train", "valid"])).all()
 
 
+def test_a_recording_is_in_one_split_however_the_table_spells_it(tmp_path):
+    write_batch(tmp_path, [f"r{number}.hea" for number in range(30)])
+    rows = "".join(f"1,r{number}.hea\n1,r{number}\n" for number in range(30))
+    (tmp_path / "t.csv").write_text("y,f\n" + rows)
+    cells = cells_of_plan(plan(tmp_path, split={"fractions": {"train": 0.5, "test": 0.5}, "seed": 1}))
+    assert (cells.groupby("ecg_id")["split"].nunique() == 1).all()
+    assert cells["split"].value_counts().to_dict() == {"train": 30, "test": 30}
+
+
 def test_a_file_of_two_splits_stays_where_it_is_selected(tmp_path):
     write_batch(tmp_path, ["a.xml"])
     (tmp_path / "t.csv").write_text("y,f,fold\n1,a.xml,train\n0,a.xml,test\n1,/a.xml,train\n")
     made = plan(tmp_path, split={"column": "fold"}, subset=["test"])
     cells = cells_of_plan(made)
-    assert cells["status"].tolist() == ["not_selected", "", "not_selected"]
+    assert cells["status"].tolist() == ["not_selected", "", "refused"]
     assert cells["truth_status"].tolist() == ["ok", "ok", "ok"]
     assert listed(made) == ["a"]
 

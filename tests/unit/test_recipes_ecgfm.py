@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twelvelead.errors import TooShort, UnreadableFile
-from twelvelead.recipes.ecgfm import N_SAMPLES, SAMPLING_RATE_HZ, SHAPE, prepare, without_zero_padding
+from twelvelead.recipes.ecgfm import N_SAMPLES, SAMPLING_RATE_HZ, SHAPE, prepare
 
 
 def noise(n: int, seed: int = 0) -> np.ndarray:
@@ -129,24 +129,3 @@ def test_a_rate_that_is_none_is_refused(rate_hz):
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match=r"expected \(12, n\)"):
         prepare(np.zeros(shape, dtype=np.float32), 500)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 50), st.integers(0, 50), st.integers(1, 60), st.integers(0, 11))
-def test_zero_padding_is_stripped_at_the_ends_only(before, after, n, lead):
-    tracing = np.zeros((12, n), dtype=np.float32)
-    tracing[lead, [0, -1]] = -0.01  # one lead that is not 0 ends the padding; zeros in between stay
-    padded = np.pad(tracing, ((0, 0), (before, after)))
-    stripped = without_zero_padding(padded)
-    np.testing.assert_array_equal(stripped, tracing)
-    assert np.shares_memory(stripped, padded)
-
-
-def test_a_tracing_of_zeros_is_left_as_it_is():
-    assert without_zero_padding(np.zeros((12, 4096))).shape == (12, 4096)
-
-
-def test_a_sample_that_is_not_a_number_is_no_padding():
-    tracing = np.zeros((12, 9))
-    tracing[5, 3] = np.nan
-    assert without_zero_padding(tracing).shape == (12, 1)

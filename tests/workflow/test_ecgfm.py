@@ -78,7 +78,7 @@ def code15(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(code15):
     folder, exams = code15
-    run(folder, "analysis", batches=BATCHES, evaluation=QUICK, report=SMALL)
+    run(folder, "analysis", batches=BATCHES, evaluation=QUICK, report=SMALL, models=[MODEL, "openecg_rhythm"])
     return folder, exams, folder / "results/parts"
 
 
@@ -140,10 +140,14 @@ def test_rows_in_another_order_give_the_same_results(finished, tmp_path):
         (other / part).symlink_to(folder / "code15" / part)
     exams.sample(frac=1, random_state=3).to_csv(other / "exams.csv", index=False)
     (tmp_path / "weights").symlink_to(folder / "weights")
-    run(tmp_path, "analysis", batches=BATCHES, evaluation=QUICK, report=SMALL, models=[MODEL])
+    files = ("metrics.json", "evaluation.json", "classification.json", "predicted_labels.csv")
+    targets = [f"results/parts/code15/{MODEL}/{file}" for file in files]
+    targets += ["results/parts/code15/openecg_rhythm/classification.json"]
+    run(tmp_path, *targets, batches=BATCHES, evaluation=QUICK, models=[MODEL, "openecg_rhythm"])
     here, there = results / "code15" / MODEL, tmp_path / "results/parts/code15" / MODEL
-    for file in ("metrics.json", "evaluation.json", "classification.json"):
+    for file in files[:3]:
         assert (there / file).read_bytes() == (here / file).read_bytes()
+    assert (tmp_path / targets[-1]).read_bytes() == (folder / targets[-1]).read_bytes()
     tables = [pd.read_csv(place / "predicted_labels.csv") for place in (here, there)]
     assert tables[0]["file_name"].tolist() != tables[1]["file_name"].tolist()
     pd.testing.assert_frame_equal(*(table.sort_values("file_name", ignore_index=True) for table in tables))
@@ -184,7 +188,9 @@ def test_a_subset_of_seeded_splits_runs_alone(code15, tmp_path):
         "split": {"fractions": {"train": 0.5, "test": 0.5}, "seed": 4},
         "subset": ["test"],
     }
-    run(tmp_path, "analysis", batches={"part": batch}, evaluation=QUICK, report=SMALL, models=[MODEL])
+    files = ("recordings.csv", "splits.csv", f"code15/{MODEL}/probabilities.csv")
+    targets = [f"results/part/{file}" for file in files]
+    run(tmp_path, *targets, batches={"part": batch}, models=[MODEL])
     recordings = pd.read_csv(tmp_path / "results/part/recordings.csv")
     splits = pd.read_csv(tmp_path / "results/part/splits.csv")
     assert recordings["status"].value_counts().to_dict() == {"ok": EXAMS // 2, "not_selected": EXAMS // 2}
@@ -216,7 +222,9 @@ def test_snomed_codes_of_wfdb_headers_are_the_truth(tmp_path, code15):
     folder, _ = code15
     (tmp_path / "weights").symlink_to(folder / "weights")
     write_wfdb(tmp_path / "georgia", ["164889003,59118001", "426783006", "733534002", "999999999", ""])
-    run(tmp_path, "analysis", table="auto", signals="georgia", models=[MODEL], shard_size=100, report=SMALL)
+    files = ("recordings.csv", f"physionet2021/{MODEL}/probabilities.csv", "physionet2021/label_table.csv")
+    targets = [f"results/georgia/{file}" for file in files]
+    run(tmp_path, *targets, table="auto", signals="georgia", models=[MODEL], shard_size=100)
     results = tmp_path / "results/georgia/physionet2021"
     predicted = pd.read_csv(results / MODEL / "probabilities.csv")
     assert predicted["AF_truth"].tolist()[:4] == [1, 0, 0, 0]

@@ -86,8 +86,8 @@ def predicted_labels(
     """file_name, predicted and actual labels joined by SEPARATOR, exact_match (1, 0, or nothing where not judged).
 
     codes  diagnosis code -> label; with them predicted_codes has the first code of every predicted label that has one
-    `actual` holds all labels that are known to be true; actual_beyond_model those of them that the model does not
-    predict, on which exact_match does not look.
+    `actual` holds all labels that are known to be true; not_compared has the labels of either list that exact_match
+    leaves aside: what the model does not predict, and what no recording has a truth for.
     """
     found = called_labels(scored, labels, threshold)
     match = pd.Series(found.matches.astype(np.int8), index=scored.index, dtype="Int8").mask(~found.judged)
@@ -96,8 +96,8 @@ def predicted_labels(
             "file_name": scored["file"],
             "predicted": _joined(found.called, found.labels, SEPARATOR),
             "actual": _actual(found, labels),
-            "actual_beyond_model": _joined(found.true_beyond, found.beyond, SEPARATOR),
             "exact_match": match,
+            "not_compared": _not_compared(found, labels),
         }
     )
     if codes:
@@ -139,10 +139,18 @@ def label_table(truth: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
 
 
 def _actual(found: CalledLabels, order: Sequence[str]) -> list[str]:
+    return _in_order(found.truth == 1, found, order)
+
+
+def _not_compared(found: CalledLabels, order: Sequence[str]) -> list[str]:
+    return _in_order(found.called & ~found.compared, found, order)
+
+
+def _in_order(of_labels: np.ndarray, found: CalledLabels, order: Sequence[str]) -> list[str]:
+    """The chosen labels that the model predicts and the true ones beyond them, in the order of the task."""
     names = [*found.labels, *found.beyond]
-    present = np.column_stack([found.truth == 1, found.true_beyond])
-    positions = [names.index(label) for label in order]
-    return _joined(present[:, positions], order, SEPARATOR)
+    present = np.column_stack([of_labels, found.true_beyond])
+    return _joined(present[:, [names.index(label) for label in order]], order, SEPARATOR)
 
 
 def _joined(present: np.ndarray, names: Sequence[str], separator: str) -> list[str]:

@@ -13,7 +13,7 @@ from twelvelead.evaluation.deepecg_metrics import BINARY_KEY
 from twelvelead.evaluation.operating_points import at_score_precision
 from twelvelead.table import FIRST_ROW, read_table
 
-TRUTH_SUFFIXES = {"bert": "_bert_model", "lexicon": "_lexicon"}
+TRUTH_SUFFIXES = {"bert": "_bert_model", "lexicon": "_lexicon", "ground_truth": "_truth"}
 BERT_TRUTH_SUFFIX = "_bert_truth"  # 1, 0 or nothing, of unions of patterns, for which there is no threshold
 SCORE_SUFFIX = "_sig_model"
 
@@ -72,7 +72,8 @@ def _of_patterns(
     if source is None or not names.str.endswith(SCORE_SUFFIX).any():
         raise TableError(
             f"{path}: columns {', '.join(names[:4])} ...; expected file_name with ground_truth and predictions, or "
-            "with <pattern>_bert_model or <pattern>_lexicon and <pattern>_sig_model: give a probabilities.csv"
+            "with <pattern>_bert_model, <pattern>_lexicon or <label>_truth and <pattern>_sig_model: give a "
+            "probabilities.csv"
         )
     ends = (TRUTH_SUFFIXES[source], BERT_TRUTH_SUFFIX, SCORE_SUFFIX)
     patterns = tuple(dict.fromkeys(name.removesuffix(end) for end in ends for name in names if name.endswith(end)))

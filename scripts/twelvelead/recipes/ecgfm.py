@@ -8,13 +8,12 @@ import numpy as np
 
 from twelvelead.ecg import LEADS
 from twelvelead.errors import TooShort, UnreadableFile
-from twelvelead.recipes.resampling import shortage
+from twelvelead.recipes.resampling import ASSUMED_DURATION_S, shortage
 
 SAMPLING_RATE_HZ = 500
 WINDOW_S = 5
 N_SAMPLES = WINDOW_S * SAMPLING_RATE_HZ
 SHAPE = (len(LEADS), N_SAMPLES)  # of one window
-ASSUMED_DURATION_S = 10  # of a recording whose file gives no sampling rate
 
 
 def prepare(signal: np.ndarray, sampling_rate_hz: float | None) -> np.ndarray:
@@ -35,16 +34,6 @@ def prepare(signal: np.ndarray, sampling_rate_hz: float | None) -> np.ndarray:
         standardised = _standardised(_resampled(lead, n_resampled))
         windows[:, row] = standardised[: n_windows * N_SAMPLES].reshape(n_windows, N_SAMPLES)
     return windows
-
-
-def without_zero_padding(signal: np.ndarray) -> np.ndarray:
-    """The (12, n) signal from its first to its last sample at which any lead is not 0, as a view.
-
-    CODE-15 % pads every tracing with zeros at both ends to 4096 samples. A tracing of zeros alone is left as it is, so
-    that it counts as flat and not as empty.
-    """
-    inside = np.flatnonzero((signal != 0).any(axis=0))
-    return signal[:, inside[0] : inside[-1] + 1] if inside.size else signal
 
 
 def _resampled_length(n: int, sampling_rate_hz: float | None) -> int:

@@ -11,6 +11,7 @@ METHODS = ("decimate", "polyphase")
 LARGEST_DENOMINATOR = 10_000
 # DeepECG refuses arrays of fewer than 2500 samples; stretching them to 10 s would change their heart rate.
 LOWEST_ASSUMED_RATE_HZ = 250
+ASSUMED_DURATION_S = 10  # of a recording whose file gives no sampling rate
 
 
 def to_rate(
