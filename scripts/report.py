@@ -11,6 +11,7 @@ with logged(snakemake) as log:
     from twelvelead.atomic import write_text
     from twelvelead.fates import RECORDING_COLUMNS
     from twelvelead.report.batch_results import BatchResults
+    from twelvelead.report.figure_folder import folders_with_figures
     from twelvelead.report.gather import page_content
     from twelvelead.report.page import render_page
 
@@ -46,7 +47,7 @@ with logged(snakemake) as log:
         models=parameters.models,
         weights={Path(path).parent.name: read_json(path) for path in inputs.weights},
         calibration=read_json(inputs.calibration) if inputs.calibration else None,
-        figures=["/".join(Path(path).parts[-3:]) + "/" for path in inputs.figures],
+        figures=folders_with_figures(inputs.figures),
         classifications=by_run(inputs.classifications),
         label_tables={Path(path).parent.name: read_label_table(path) for path in inputs.label_tables},
         saliency={Path(path).stem: path for path in inputs.get("saliency", [])},

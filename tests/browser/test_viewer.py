@@ -53,6 +53,12 @@ def two_beats() -> np.ndarray:
     return found
 
 
+def short_ecg(seconds: float) -> np.ndarray:
+    """1 mV in every lead in the second half of every quarter of the recording."""
+    quarter = np.arange(round(seconds * RATE_HZ)) / RATE_HZ % (seconds / 4)
+    return np.tile((quarter >= seconds / 8).astype(float), (12, 1))
+
+
 ATTENTION = (
     ViewerSaliency("First", *along_time(two_beats(), 5000, RATE_HZ)),
     ViewerSaliency(HOSTILE, *along_time(two_beats()[:1] / 2, 5000, RATE_HZ)),
@@ -67,16 +73,24 @@ ECGS = (
         for rhythm in RHYTHMS
     ),
 )
-EXCLUDED, FIRST, ATTENDED = 2, 3, 4
+EXCLUDED, FIRST, ATTENDED, SHORT = 2, 3, 4, 5
+SHORT_S = (7.3, 5.0, 1.0)
 GROUPS = (
     ViewerGroup("Most confident wrong", (0, 1)),
     ViewerGroup("Models disagree", ()),
     ViewerGroup("Excluded", (0, 2, 3)),
     ViewerGroup("First of the table", tuple(range(len(ECGS)))),
     ViewerGroup("With attention", (len(ECGS), len(ECGS) + 1, 0)),
+    ViewerGroup("Short", tuple(range(len(ECGS) + 2, len(ECGS) + 2 + len(SHORT_S)))),
 )
 WITH_ATTENTION = tuple(
     ViewerEcg(f"{n} models", f"{n} models", "", calibration(), RATE_HZ, saliency=ATTENTION[:n]) for n in (1, 2)
+)
+
+
+SHORT_ECGS = tuple(
+    ViewerEcg(f"{seconds} s", f"{seconds} s", "", short_ecg(seconds), RATE_HZ, saliency=ATTENTION[1:])
+    for seconds in SHORT_S
 )
 
 
@@ -87,7 +101,8 @@ def files(tmp_path_factory) -> Path:
     style = (Path(twelvelead.report.__file__).parent / "style.css").read_text(encoding="utf-8") + viewer_css()
     digest = base64.b64encode(hashlib.sha256(viewer_js().encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:"
-    body = f"<h2>ECGs</h2>{viewer_html(ECGS + WITH_ATTENTION, GROUPS)}</section></main><script>{viewer_js()}</script>"
+    ecgs = viewer_html(ECGS + WITH_ATTENTION + SHORT_ECGS, GROUPS)
+    body = f"<h2>ECGs</h2>{ecgs}</section></main><script>{viewer_js()}</script>"
     (folder / "page.html").write_text(
         f"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Viewer</title>
 <meta http-equiv="Content-Security-Policy" content="{policy}"><link rel="icon" href="data:,">
@@ -270,6 +285,7 @@ def test_every_list_can_be_chosen_and_an_empty_one_cannot(page):
         ["Excluded (3)", False],
         [f"First of the table ({len(ECGS)})", False],
         ["With attention (3)", False],
+        [f"Short ({len(SHORT_S)})", False],
     ]
     choose(page, FIRST, 3)
     assert (viewer(page, "ecg()"), text(page, "title")) == (3, "Crowded")
@@ -364,6 +380,79 @@ def test_twelve_rows_of_ten_seconds(page):
     page.key("l")
     leads = page.run(f"{DRAWN_LEADS}.map((one) => one.dataset.lead)")
     assert leads == ["I", "aVR", "V1", "V4", "II", "aVL", "V2", "V5", "III", "aVF", "V3", "V6", "II"]
+
+
+def drawn_points(page: Page) -> list[tuple[str, np.ndarray]]:
+    """(lead, (points, 2) of its path in mm of paper) in the order drawn."""
+    paths = page.run(f"{DRAWN_LEADS}.map((one) => [one.dataset.lead, one.getAttribute('d')])")
+    points = [(lead, re.findall(r"[ML]([-.\d]+) ([-.\d]+)", path)) for lead, path in paths]
+    return [(lead, np.array(of_lead, dtype=float)) for lead, of_lead in points]
+
+
+@pytest.mark.parametrize("place", range(len(SHORT_S)))
+def test_columns_share_the_whole_of_a_short_recording(page, place):
+    choose(page, SHORT, place)
+    seconds, drawn = SHORT_S[place], drawn_points(page)
+    assert sorted(lead for lead, _ in drawn[:12]) == sorted(LEADS)
+    for at_place, (lead, points) in enumerate(drawn[:12]):
+        column, lane = at_place % 4, at_place // 4
+        start, end = 10 + 25 * seconds * np.array([column, column + 1]) / 4
+        assert (points[0, 0], points[-1, 0]) == (pytest.approx(start, abs=0.06), pytest.approx(end, abs=0.06)), lead
+        up = points[:, 1] < viewer(page, f"origin('{lead}', {lane})")["y"] - 5
+        np.testing.assert_allclose([points[up, 0].min(), points[up, 0].max()], [(start + end) / 2, end], atol=0.06)
+    rhythm = drawn[12][1]
+    np.testing.assert_allclose(rhythm[:, 0], 10 + 25 * np.arange(len(rhythm)) / RATE_HZ, atol=0.006)
+    assert len(rhythm) == round(seconds * RATE_HZ)
+
+
+@pytest.mark.parametrize(
+    ("place", "stretches", "said"),
+    [
+        (0, ["0–1.83 s", "1.83–3.65 s", "3.65–5.48 s", "5.48–7.3 s"], "7.3 s in columns of 1.83 s."),
+        (1, ["0–1.25 s", "1.25–2.5 s", "2.5–3.75 s", "3.75–5 s"], "5 s in columns of 1.25 s."),
+        (2, ["0–0.25 s", "0.25–0.5 s", "0.5–0.75 s", "0.75–1 s"], "1 s in columns of 0.25 s."),
+    ],
+)
+def test_columns_of_a_short_recording_say_which_stretch_of_time_they_show(page, place, stretches, said):
+    choose(page, SHORT, place)
+    assert said in text(page, "scale")
+    boxes = page.run(
+        "[...document.querySelectorAll('[data-part=stage] text')].filter((one) => /–.* s$/.test(one.textContent))"
+        ".map((one) => [one.textContent, one.getBBox().x, one.getBBox().x + one.getBBox().width])"
+    )
+    assert [box[0] for box in boxes] == stretches
+    bounds_mm = 10 + 25 * SHORT_S[place] * np.arange(5) / 4
+    for (_, left, right), start, end in zip(boxes, bounds_mm, bounds_mm[1:], strict=False):
+        assert start - 0.1 <= left < right <= end
+    page.click("[data-do='12x1']")
+    assert said not in text(page, "scale")
+    choose(page, FIRST, 0)
+    page.click("[data-do='3x4']")
+    assert "columns" not in text(page, "scale")
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_callipers_and_attention_of_a_short_recording_are_on_the_time_of_every_lane(page, place):
+    choose(page, SHORT, place)
+    up_s, end_s = SHORT_S[place] * 7 / 8, SHORT_S[place]
+    v6, rhythm = viewer(page, "origin('V6', 2)"), viewer(page, "origin('II', 3)")
+    edges = _runs(paper(page)[round((rhythm["y"] - 5) * PX_PER_MM)] < 110) / PX_PER_MM
+    assert edges[-1] == pytest.approx(10 + 25 * up_s, abs=1 / PX_PER_MM)
+    page.drag(at(page, edges[-1], v6["y"]), at(page, 10 + 25 * end_s, v6["y"] - 10))
+    assert v6["x"] == pytest.approx(10 + 25 * SHORT_S[place] * 3 / 4, abs=0.06)
+    assert rhythm["x"] == 10
+    assert viewer(page, "measure()") == {
+        "ms": pytest.approx(1000 * (end_s - up_s), abs=10),
+        "mv": pytest.approx(1, abs=0.03),
+        "bpm": pytest.approx(60 / (end_s - up_s), abs=1),
+    }
+    # The strip's largest value is in its frame 50, whichever column stands above it.
+    page.mouse("mouseMoved", *at(page, 10 + 25 * 50.5 * 0.032, 20))
+    assert text(page, "attended").startswith(f"Attention at 1.62 s: {HOSTILE} 0.1 (100 %")
+    ink = shades(page, 0)
+    before, frame = ((10 + 25 * 0.032 * frame) * PX_PER_MM for frame in (np.array([40, 49]), np.array([50, 51])))
+    most, faint = (ink[round(low) + 2 : round(high) - 2].mean() for low, high in (frame, before))
+    assert faint - most > 50
 
 
 def covering(page: Page) -> list[str]:

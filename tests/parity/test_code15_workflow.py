@@ -104,7 +104,7 @@ def test_the_page_ranks_what_is_too_rare_to_be_evaluated(finished):
     ranking = of_default_model[of_default_model.index("Ranking of labels") :]
     for label in ("1dAVb (by any AV block)", "LBBB or RBBB"):
         assert label in ranking[:4000]
-    assert "Not ranked: AF (by AF, flutter or SVT)" in ranking  # none of the ten has it
+    assert "Not ranked, without a positive: AF (by AF, flutter or SVT)" in ranking  # none of the ten has it
     predicted = pd.read_csv(results / "code15/openecg_rhythm/probabilities.csv")
     block = predicted["1dAVb_truth"] == 1
     column = "1dAVb (by any AV block)_sig_model"

@@ -159,6 +159,8 @@ def test_rare_labels_are_ranked(found, of_model, page):
         ["any AV block", row.ranks, "4", "60", f"{row.in_order:g} of {row.pairs}", f"{row.share:.3f}"],
     ]
     assert "So few ECGs prove nothing" in words(page)
+    assert words(page).count(f"Not ranked, without a positive or negative: {WITHOUT_CODE}.") == 1
+    assert of_model[RHYTHM].not_ranked == ()
     table = found.scored[TASK, RHYTHM].sort_values("probability/any AV block", ascending=False, ignore_index=True)
     places = table.index[table["truth/any AV block"] == 1] + 1
     assert row.ranks == f"{', '.join(map(str, places))} of {len(LONG)}"

@@ -166,6 +166,7 @@ def test_a_confident_error_says_what_was_called_and_at_which_threshold(page):
     viewer = embedded(page)
     wrong = next(group for group in viewer["groups"] if group["title"].startswith("Most confident wrong: 77"))
     assert re.search(
+        r"^Row \d+ of the table, .* 77 ECG patterns: (net_a|.*_b): .*"
         r"called (positive|negative) at [\d.]+ \((published, sens_spec|Youden, fitted on these very ECGs)\), "
         r"but the pseudo-label is (positive|negative)\.",
         viewer["ecgs"][wrong["ecgs"][0]]["caption"],

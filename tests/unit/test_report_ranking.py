@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from twelvelead.evaluation.evaluation import evaluate
 from twelvelead.evaluation.scores import EvaluationSettings
-from twelvelead.report.ranking import MOST_RANKS, ranked_label, rankings
+from twelvelead.report.ranking import MOST_RANKS, not_ranked, ranked_label, rankings
 from twelvelead.scoring import scores_of
 
 
@@ -53,6 +53,9 @@ def test_labels_with_few_of_a_class_are_ranked_and_no_others():
         "few positives": np.arange(n) < 3,
         "few negatives": np.arange(n) >= 3,
         "no positive": np.zeros(n),
+        "none either": np.zeros(n),
+        "no negative": np.ones(n),
+        "unknown": np.full(n, np.nan),
         "not predicted": np.arange(n) < 3,
     }
     probability = {label: random.random(n).astype(np.float32) for label in truth}
@@ -61,6 +64,11 @@ def test_labels_with_few_of_a_class_are_ranked_and_no_others():
     columns |= {f"probability/{label}": values for label, values in probability.items()}
     scored = pd.DataFrame({"patient": np.full(n, -1)} | columns)
     evaluation = evaluate(scores_of(scored), [], {}, {}, EvaluationSettings(replicates=100, slope_replicates=100))
+    assert not_ranked(evaluation) == (
+        ("positive", ("no positive", "none either")),
+        ("negative", ("no negative",)),
+        ("positive or negative", ("unknown",)),
+    )
     ranked = rankings(evaluation, scored)
     assert [one.name for one in ranked] == ["few positives", "few negatives"]
     for one in ranked:

@@ -7,13 +7,13 @@ from lxml import etree
 
 from report_batch import CATEGORIES_PATH, ECGS, HOSTILE, LABELS, PATTERNS_PATH, TASKS, small_batch
 from twelvelead.ecg import LEADS, Recording
-from twelvelead.report.figure_folder import write_figures
+from twelvelead.report.figure_folder import folders_with_figures, write_figures
 from twelvelead.report.label_rows import chosen_point, threshold_in_use
 from twelvelead.report.naming import Naming
 from twelvelead.report.participant_flow import participant_flow
 from twelvelead.report.reporting_guideline import guideline_items
 from twelvelead.report.subgroup_tables import subgroups
-from twelvelead.report.viewer_lists import EcgList, Judged, Listed, _drawn, ecg_lists, share_out
+from twelvelead.report.viewer_lists import EcgList, Judged, Listed, _drawn, _prefixes, _says, ecg_lists, share_out
 from twelvelead.scoring import read_categories
 
 
@@ -49,6 +49,25 @@ def test_subgroups_with_few_ecgs_have_no_counts(found):
     assert any("1 group is not shown" in note for note in shown.notes)
 
 
+def test_a_label_hidden_in_every_group_has_the_reasons_of_the_evaluation(found):
+    evaluation = found.evaluations["ecg_machine_diagnosis", "net_a"]
+    groups = evaluation["subgroups"]["sex"]["groups"]
+    small, counted = {"suppressed": "fewer than 10 positives"}, {"suppressed": "to be counted from the others"}
+    hidden = {
+        name: of_group | {"labels": of_group["labels"] | {"Afib": reason}}
+        for (name, of_group), reason in zip(groups.items(), (small, counted), strict=True)
+    }
+    changed = evaluation | {"subgroups": {"sex": evaluation["subgroups"]["sex"] | {"groups": hidden}}}
+    (shown,) = subgroups(changed, ["Afib", "Left bundle branch block"], "77")
+    assert {row.label for row in shown.rows} == {"Left bundle branch block"}
+    (said,) = (note for note in shown.notes if note.startswith("No figures in any group: Afib. The reason: "))
+    reasons = said.removesuffix(".").partition("reason: ")[2].split("; ")
+    assert sorted(reasons) == ["fewer than 10 positives", "to be counted from the others"]
+    nothing = {"unknown": None, "suppressed_groups": 2, "groups": {}}
+    (none,) = subgroups(evaluation | {"subgroups": {"sex": nothing}}, ["Afib"], "77")
+    assert none.notes == ("2 groups are not shown: fewer than 10 ECGs, or what would reveal the size of such a group.",)
+
+
 def test_sensitivity_of_groups_needs_a_threshold_fixed_beforehand(found):
     evaluation = found.evaluations["lvef_40", f"{HOSTILE}_b"]
     (of_sex,) = subgroups(evaluation, ["results"], "LVEF")
@@ -77,6 +96,27 @@ def test_the_most_confident_error_comes_first(found):
     own = (worst["probability/results"] - 0.6) / 0.4 if worst["truth/results"] == 0 else None
     own = (0.6 - worst["probability/results"]) / 0.6 if own is None else own
     assert own == pytest.approx(largest)
+
+
+def test_of_several_tasks_every_label_says_whose_it_is(found):
+    twice = {"first": {"title": "Six labels", "kind": "multilabel", "labels": ["AF", "1dAVb"]}}
+    twice["second"] = twice["first"] | {"title": "Other six"}
+    table = found.scored["lvef_40", "net_a"][["row", "file", "ecg_id"]].assign(
+        **{"truth/AF": 0.0, "truth/1dAVb": 1.0, "probability/AF": 0.25, "probability/1dAVb": 0.5}
+    )
+    none = table.assign(**{"truth/1dAVb": 0.0}).iloc[:-1]
+    alone, both = table["ecg_id"].iloc[-1], table["ecg_id"].iloc[0]
+    scored = {("first", "net"): table, ("second", "net"): none, ("lvef_40", "net"): found.scored["lvef_40", "net_a"]}
+    judged = Judged(found.recordings, scored, {}, {}, TASKS | twice)
+    predictions, truth = _says(judged, both, _prefixes(judged, both))
+    assert [label for label, _ in predictions] == [
+        *("Six labels: net: 1dAVb", "Six labels: net: AF", "Other six: net: 1dAVb", "Other six: net: AF"),
+        f"net: {TASKS['lvef_40']['title']}",
+    ]
+    assert truth == ["Six labels: 1dAVb", "Other six: none of the labels"]
+    one_task = Judged(found.recordings, {run: scored[run] for run in list(scored)[:2]}, {}, {}, TASKS | twice)
+    predictions, truth = _says(one_task, alone, _prefixes(one_task, alone))
+    assert ([label for label, _ in predictions], truth) == (["net: 1dAVb", "net: AF"], ["1dAVb"])
 
 
 def test_the_flow_counts_statements_that_said_nothing(found):
@@ -144,6 +184,13 @@ def test_figures_are_written_as_svg_files(found, tmp_path):
     nothing = pd.DataFrame({"row": [], "file": [], "ecg_id": []})
     assert write_figures(str(tmp_path / "none"), evaluation | {"labels": {}}, nothing, categories, "77", 9) == 0
     assert (tmp_path / "none").is_dir()
+
+
+def test_folders_without_a_figure_are_not_named(tmp_path):
+    folders = [tmp_path / "georgia" / task / "net/figures" for task in ("empty", "full")]
+    (folders[0]).mkdir(parents=True)
+    (folders[1] / "labels").mkdir(parents=True)
+    assert folders_with_figures(map(str, folders)) == ["full/net/figures/"]
 
 
 def test_every_guideline_item_says_who_answers_it():

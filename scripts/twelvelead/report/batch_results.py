@@ -18,7 +18,7 @@ class BatchResults:
     labeler      "lexicon", or the model that labels texts
     weights      model -> the record of its verified weights, of the labeler too
     calibration  the calibration.json that the models' input was made with, where one was
-    figures      folders of figures, relative to the page
+    figures      folders that hold figures, relative to the page
     classifications  (task, model) -> classification.json, of multilabel tasks; label_tables: task -> label_table.csv
     saliency     model -> path of its saliency.parquet, where it was asked for
     """

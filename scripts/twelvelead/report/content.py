@@ -164,6 +164,7 @@ class EvaluatedModel:
     overview   figures of several labels; label_figures: those of one, the label with the most positives first
     windows    how the outputs of an ECG's windows become one; "" for a model without windows
     ranking    labels with too few ECGs of a class to be evaluated, in a multilabel task
+    not_ranked (the class of which there is no ECG, labels) of those that cannot even be ranked
     """
 
     model: str
@@ -182,6 +183,7 @@ class EvaluatedModel:
     level: float = 0.95
     windows: str = ""
     ranking: tuple[RankedLabel, ...] = ()
+    not_ranked: tuple[tuple[str, tuple[str, ...]], ...] = ()
     classification: Classification | None = None
 
 

@@ -1,6 +1,6 @@
 """The figures of a model on a task as SVG files: a folder per label, and one for figures of several labels."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -38,6 +38,11 @@ def write_figures(
             path.parent.mkdir(exist_ok=True)
             write_text(path, standalone(figure.svg))
     return sum(len(figures) for _, figures in by_folder)
+
+
+def folders_with_figures(folders: Iterable[str]) -> list[str]:
+    """Of a batch's figure folders those that are not empty, relative to the batch: "<task>/<model>/figures/"."""
+    return ["/".join(Path(folder).parts[-3:]) + "/" for folder in folders if any(Path(folder).iterdir())]
 
 
 def _folder_names() -> Callable[[str], str]:

@@ -87,5 +87,7 @@ def _exact_match(found: Mapping) -> str:
         f"{found['without_label_predicted']:,}; {found['without_label_actual']:,} have none in truth."
     )
     if found["not_judged"]:
-        words += f" {plural(found['not_judged'], 'more ECG')} cannot be compared: the truth of a label is unknown."
+        words += (
+            f" {plural(found['not_judged'], 'more ECG')} cannot be compared: a label's truth or probability is missing."
+        )
     return words

@@ -47,6 +47,16 @@ def rankings(evaluation: Mapping, scored: pd.DataFrame) -> tuple[RankedLabel, ..
     return tuple(one for one in ranked if one is not None)
 
 
+def not_ranked(evaluation: Mapping) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(what is wanting, the labels that cannot be ranked for want of it); not those that the model does not predict."""
+    wanting: dict[str, list[str]] = {}
+    for label, entry in evaluation["not_evaluable"].items():
+        if entry["reason"] != NOT_PREDICTED and not min(entry["positives"], entry["negatives"]):
+            classes = [name for name in ("positive", "negative") if not entry[f"{name}s"]]
+            wanting.setdefault(" or ".join(classes), []).append(label)
+    return tuple((classes, tuple(labels)) for classes, labels in wanting.items())
+
+
 def ranked_label(name: str, truth: np.ndarray, probability: np.ndarray) -> RankedLabel | None:
     """The ranking of one label; None where its ECGs are all positive or all negative.
 

@@ -19,17 +19,19 @@ def subgroups(evaluation: Mapping, labels: Sequence[str], title: str) -> tuple[S
 def _column(evaluation: Mapping, column: str, labels: Sequence[str], title: str) -> Subgroups:
     found = evaluation["subgroups"][column]
     groups = dict(sorted(found["groups"].items(), key=lambda item: (not item[0].startswith("below "), item[0])))
-    rows, nowhere = [], []
+    rows: list[SubgroupRow] = []
+    nowhere: dict[tuple[str, ...], list[str]] = {}
     for label in labels:
         name = shown(label, title)
         of_groups = [_row(name, group, of_group["labels"][label]) for group, of_group in groups.items()]
         if all(row.suppressed for row in of_groups):
-            nowhere.append(name)
+            nowhere.setdefault(tuple(dict.fromkeys(row.suppressed for row in of_groups)), []).append(name)
         else:
             rows += [_row(name, EVERYONE, evaluation["labels"][label]), *of_groups]
     notes = ["; ".join(f"{group}: {of_group['n']:,} ECGs" for group, of_group in groups.items()) + "."] * bool(groups)
-    if nowhere:
-        notes.append(f"Too few ECGs of a class in every group shown: {'; '.join(nowhere)}.")
+    # Without a group there is no reason either; that no group is shown is said below.
+    for reasons, names in nowhere.items() if groups else ():
+        notes.append(f"No figures in any group: {'; '.join(names)}. The reason: {'; '.join(reasons)}.")
     if found["suppressed_groups"]:
         plural = "1 group is" if found["suppressed_groups"] == 1 else f"{found['suppressed_groups']} groups are"
         notes.append(

@@ -14,7 +14,7 @@ from twelvelead.report.label_figures import figures_of_labels, labels_to_draw, o
 from twelvelead.report.label_rows import deepecg_table, label_rows, not_evaluable, threshold_notes
 from twelvelead.report.model_comparison import comparisons
 from twelvelead.report.participant_flow import participant_flow
-from twelvelead.report.ranking import rankings
+from twelvelead.report.ranking import not_ranked, rankings
 from twelvelead.report.subgroup_tables import subgroups
 from twelvelead.report.windows_note import windows_note
 from twelvelead.report.wording import plural
@@ -89,6 +89,7 @@ def _evaluated(
         level=evaluation["settings"]["level"],
         windows=windows_note(found.models[coverage.model]),
         ranking=rankings(evaluation, scored) if kind == "multilabel" else (),
+        not_ranked=not_ranked(evaluation),
         classification=classification(found.classifications[run]) if run in found.classifications else None,
     )
 

@@ -116,7 +116,8 @@ function draw() {
   const leads = drawn?.leads ?? unpack(signal);
   const saliencies = attention ? (ecg.saliency ?? []).map(unpackSaliency) : [];
   const paper = layOut(leads, signal.rate_hz, layout, saliencies.length);
-  const kept = signal.seconds > DURATION_S ? ` First ${DURATION_S} s of ${short(signal.seconds)} s.` : "";
+  const kept = signal.seconds > DURATION_S ? ` First ${DURATION_S} s of ${short(signal.seconds)} s.`
+    : sharesOut(paper.bounds) ? ` ${short(signal.seconds)} s in columns of ${short(paper.bounds[1])} s.` : "";
   const scale = `25 mm/s, 10 mm/mV, ${short(signal.rate_hz)} Hz; each lead about its median, ` +
     `in steps of ${short(signal.step_uv)} µV.${kept} ${shortcomings(leads, paper)}`.trimEnd();
   setText("scale", scale);
@@ -131,6 +132,7 @@ function draw() {
     ...grid(paper.height),
     ...saliencies.map((saliency, index) => drawStrip(saliency, paper.tops[index])),
     ...paper.lanes.flatMap((lane) => drawLane(lane, paper.lanes, signal.rate_hz)),
+    ...drawStretches(paper),
     svgElement("text", { class: "ecg-name", x: 2.5, y: paper.height - 2.2 }, "25 mm/s, 10 mm/mV"),
     overlay,
   );

@@ -37,8 +37,11 @@ class Listed:
 
 @dataclass(frozen=True)
 class EcgList:
+    """`task` is the one that its notes speak of, "" where it has none."""
+
     title: str
     ecgs: tuple[Listed, ...]
+    task: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,14 @@ class Judged:
 
     def title(self, task: str) -> str:
         return self.tasks[task].get("title", task)
+
+    def prefix(self, task: str) -> str:
+        """What tells a label from that of another task; the only one of a binary task has the task's title anyway."""
+        return "" if self.tasks[task]["kind"] == "binary" else f"{self.title(task)}: "
+
+    def tasks_of(self, ecg_id: str) -> set[str]:
+        """The tasks that a model predicts for this ECG."""
+        return {task for (task, _), scored in self.scored.items() if (scored["ecg_id"] == ecg_id).any()}
 
 
 def key_of(ecg_id: str, file: str) -> str:
@@ -75,9 +86,10 @@ def ecg_lists(found: Judged, labels: int, limit: int) -> list[EcgList]:
             if of_task == task
             for rows in _wrong(found, task, model, evaluation, labels, limit)
         ]
-        lists.append(EcgList("Most confident wrong" + suffix, _interleaved(wrong)))
+        lists.append(EcgList("Most confident wrong" + suffix, _interleaved(wrong), task))
         apart = found.comparisons.get(task, {"pairs": ()})
-        lists.append(EcgList("Models disagree" + suffix, _interleaved(_disagreements(found, task, apart, labels))))
+        differing = _interleaved(_disagreements(found, task, apart, labels))
+        lists.append(EcgList("Models disagree" + suffix, differing, task))
     lists.append(EcgList("Excluded", _excluded(found.recordings)))
     lists.append(EcgList("First of the table", tuple(Listed(ecg) for ecg in first["ecg_id"].head(limit))))
     return [one for one in lists if one.ecgs]
@@ -182,11 +194,11 @@ def viewer_content(
     """At most `limit` ECGs with the lists they are in; `saliency` as saliency_of_ecgs takes it."""
     lists = ecg_lists(found, labels, limit)
     chosen, taken = share_out(lists, limit)
-    notes: dict[str, list[str]] = {}
+    notes: dict[str, list[tuple[str, str]]] = {}
     for one in lists:
         for listed in one.ecgs:
             if listed.note:
-                notes.setdefault(listed.ecg, []).append(listed.note)
+                notes.setdefault(listed.ecg, []).append((one.task, listed.note))
     # A duplicate has the id of the row that it repeats, which comes before it.
     cell_of = {key_of(row.ecg_id, row.file): row for row in reversed(list(found.recordings.itertuples()))}
     decoded = find_records(records, set(chosen))
@@ -200,7 +212,8 @@ def viewer_content(
     return tuple(ecgs), tuple(group for group in groups if group.ecgs)
 
 
-def _ecg(found: Judged, cell, record: Record | None, notes: Sequence[str], naming: Naming) -> ViewerEcg:
+def _ecg(found: Judged, cell, record: Record | None, notes: Sequence[tuple[str, str]], naming: Naming) -> ViewerEcg:
+    """`notes` are (task, what is said of the ECG there)."""
     cells = found.recordings[found.recordings["file"] == cell.file]
     reasons = dict.fromkeys(
         f"{row.status if row.status != 'ok' else f'truth {row.truth}'}: "
@@ -210,12 +223,14 @@ def _ecg(found: Judged, cell, record: Record | None, notes: Sequence[str], namin
         and (row.status not in ("ok", "duplicate") or row.truth in ("conflicting", "invalid"))
     )
     signal_mv, rate_hz = (None, 0.0) if record is None or record.recording is None else _drawn(record.recording)
-    predictions, truth = _says(found, cell.ecg_id)
+    prefixes = _prefixes(found, cell.ecg_id)
+    predictions, truth = _says(found, cell.ecg_id, prefixes)
+    said = [prefixes.get(task, "") + note for task, note in notes]
     caption = [f"Row {cell.row} of the table, as recorded, without any filter of ours."] if not naming.hide else []
     return ViewerEcg(
         ecg_id=naming.ecg_id(cell.row, cell.ecg_id),
         title=naming.title(cell.row, cell.file),
-        caption=" ".join([*(caption or ["As recorded, without any filter of ours."]), *notes]),
+        caption=" ".join([*(caption or ["As recorded, without any filter of ours."]), *said]),
         signal_mv=signal_mv,
         sampling_rate_hz=rate_hz,
         truth=tuple(truth),
@@ -244,7 +259,13 @@ def _drawn(recording: Recording) -> tuple[np.ndarray | None, float]:
     return signal_mv, rate_hz
 
 
-def _says(found: Judged, ecg_id: str) -> tuple[list[tuple[str, float]], list[str]]:
+def _prefixes(found: Judged, ecg_id: str) -> dict[str, str]:
+    """Task -> what stands before all that is said of an ECG there; nothing where the ECG has one task."""
+    tasks = found.tasks_of(ecg_id)
+    return {task: found.prefix(task) if len(tasks) > 1 else "" for task in tasks}
+
+
+def _says(found: Judged, ecg_id: str, prefixes: Mapping[str, str]) -> tuple[list[tuple[str, float]], list[str]]:
     """The highest predictions of every model for one ECG, and what is held to be true of it."""
     predictions, named = [], []
     for (task, model), scored in found.scored.items():
@@ -255,11 +276,13 @@ def _says(found: Judged, ecg_id: str) -> tuple[list[tuple[str, float]], list[str
         truth, probability = matrices(of_ecg.head(1), targets)
         names = [shown(target, found.title(task)) for target in targets]
         pairs = [
-            (f"{model}: {name}", float(p)) for name, p in zip(names, probability[0], strict=True) if np.isfinite(p)
+            (f"{prefixes[task]}{model}: {name}", float(p))
+            for name, p in zip(names, probability[0], strict=True)
+            if np.isfinite(p)
         ]
         predictions += sorted(pairs, key=lambda pair: -pair[1])[:SHOWN_PREDICTIONS]
         said = _truth_in_words(found.tasks[task], dict(zip(names, truth[0], strict=True)))
-        named += [words for words in said if words not in named]
+        named += [words for words in (prefixes[task] + one for one in said) if words not in named]
     more = len(named) - SHOWN_TRUTHS
     return predictions, named[:SHOWN_TRUTHS] + ([f"and {more} more"] if more > 0 else [])
 

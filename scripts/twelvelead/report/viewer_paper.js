@@ -41,17 +41,20 @@ function unpack(signal) {
   return leads;
 }
 
-/** Lanes from top to bottom, each {baseline, pieces}, the tops of `strips` strips below them (viewer_attention.js), and
-    the paper's height, a multiple of 5 mm. */
+/** Lanes from top to bottom, each {baseline, pieces}, the tops of `strips` strips below them (viewer_attention.js), the
+    paper's height, a multiple of 5 mm, and in s where the columns begin and the last ends. Columns share what there is
+    of a recording shorter than the paper: of fixed ones the last would stay blank. */
 function layOut(leads, rateHz, layout, strips) {
   const least = LEAST_REACH_MM[layout];
   const reach = (mm) => Math.min(Math.max(mm, least), MOST_REACH_MM);
+  const samples = Math.min(leads.I.mv.length || Infinity, DURATION_S * rateHz);
+  const count = LAYOUTS[layout][0].length;
+  const bounds = Array.from({ length: count + 1 }, (_, column) => column * samples / count / rateHz);
   let bottom = HEADER_MM;
   const lanes = LAYOUTS[layout].map((names) => {
-    const seconds = DURATION_S / names.length;
     const pieces = names.map((lead, column) => {
-      const first = Math.ceil(column * seconds * rateHz);
-      const mv = leads[lead].mv.subarray(first, Math.ceil((column + 1) * seconds * rateHz));
+      const first = Math.ceil(column * samples / names.length);
+      const mv = leads[lead].mv.subarray(first, Math.ceil((column + 1) * samples / names.length));
       return { lead, first, mv, x: MARGIN_MM + first / rateHz * MM_PER_S, ...extremes(mv) };
     });
     const above = reach(MM_PER_MV * Math.max(...pieces.map((piece) => piece.high)));
@@ -61,7 +64,7 @@ function layOut(leads, rateHz, layout, strips) {
     return { baseline, pieces };
   });
   const tops = Array.from({ length: strips }, (_, index) => upTo5(bottom) + index * STRIP_MM);
-  return { lanes, tops, height: upTo5(bottom + FOOTER_MM) + strips * STRIP_MM };
+  return { lanes, tops, bounds, height: upTo5(bottom + FOOTER_MM) + strips * STRIP_MM };
 }
 
 function extremes(mv) {
@@ -113,9 +116,10 @@ function trace(piece, baseline, rateHz) {
 /** Where a lead's name hides the least of any trace: above its beginning, or a little further along, up or down. */
 function placeName(piece, baseline, lanes, rateHz) {
   const width = piece.lead.length * 0.66 * NAME_MM;
+  const room = Math.min(14, piece.mv.length / rateHz * MM_PER_S - width);
   let best = null;
   for (const y of [baseline - 6.2, baseline - 8.4, baseline - 4.2, baseline + 6.6, baseline + 8.8]) {
-    for (let x = piece.x + 1.2; x < piece.x + 14; x += 2.2) {
+    for (let x = piece.x + 1.2; x < piece.x + Math.max(room, 2); x += 2.2) {
       const box = { left: x - 0.4, right: x + width, top: y - 3.4, bottom: y + 1.2 };
       const detour = Math.abs(y - baseline + 6.2) + (x - piece.x);
       const cost = 100 * hidden(box, lanes, rateHz) + detour;
@@ -157,6 +161,19 @@ function drawLane({ baseline, pieces }, lanes, rateHz) {
   }
   return [traces, names];
 }
+
+/** Which stretch of time each column shows, above it; nothing where the columns are the usual 2.5 s. */
+function drawStretches({ bounds }) {
+  if (!sharesOut(bounds)) return [];
+  const words = bounds.slice(1).map((end, column) => `${short(bounds[column])}–${short(end)} s`);
+  const longest = Math.max(...words.map((text) => text.length));
+  const size = Math.min(NAME_MM, bounds[1] * MM_PER_S / (longest * 0.6));
+  return [svgElement("g", { class: "ecg-name", style: `--name: ${size}px` }, ...words.map((text, column) =>
+    svgElement("text", { x: MARGIN_MM + bounds[column] * MM_PER_S, y: HEADER_MM - 2 }, text)))];
+}
+
+/** Whether there are columns, and of a recording that is shorter than the paper. */
+const sharesOut = (bounds) => bounds.length > 2 && bounds.at(-1) < DURATION_S;
 
 /** What the paper cannot show: leads that leave it, and leads without a sample. */
 function shortcomings(leads, { lanes, height }) {
