@@ -190,7 +190,7 @@ def test_recordings_that_were_not_compared_are_counted():
     columns |= {f"probability/{label}": np.float32([0.9, 0.2, 0.4]) for label in "ab"}
     said = classification(classify(pd.DataFrame(columns), list("ab"), 0.5)).exact_match
     assert said.startswith("Of 2 ECGs with known truth for every one of 2 labels")
-    assert said.endswith("1 more ECG cannot be compared: the truth of a label is unknown.")
+    assert said.endswith("1 more ECG cannot be compared: a label's truth or probability is missing.")
 
 
 def test_how_often_a_label_occurs_is_shown(found, page):
