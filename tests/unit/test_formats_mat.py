@@ -71,7 +71,7 @@ def test_numbers_of_every_type_come_back(signal, compressed, rate):
     assert recording.samples.dtype in (np.int16, np.int32, np.float32)
     assert recording.samples.flags.c_contiguous
     with np.errstate(over="ignore"):
-        fits = signal.dtype.kind == "f" or (-(2**31) <= int(signal.min()) and int(signal.max()) < 2**31)
+        fits = signal.dtype.kind == "f" or (int(signal.min()) >= -(2**31) and int(signal.max()) < 2**31)
         expected = signal.astype(np.float32) if signal.dtype.kind == "f" or not fits else signal
     np.testing.assert_array_equal(recording.samples, expected)
 
