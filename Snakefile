@@ -2,16 +2,25 @@
 # The stages stand in rules/, in the order the data flows; config/README.md explains the settings.
 
 
-configfile: f"{workflow.basedir}/config/config.yaml"
+configfile: f"{workflow.current_basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"
+
+
+container: CONTAINER
+
+
 include: "rules/demo.smk"
 include: "rules/models.smk"
 
 
+# In another workflow's module, a default target which that workflow has already stays.
+MAY_BE_DEFAULT = workflow.default_target is None
+
+
 rule full_run:
-    default_target: SETTINGS["mode"] == "full_run"
+    default_target: MAY_BE_DEFAULT and SETTINGS["mode"] == "full_run"
     input:
         lambda wildcards: targets_of_preprocessing() + targets_of_analysis(),
     message:
@@ -19,7 +28,7 @@ rule full_run:
 
 
 rule preprocessing:
-    default_target: SETTINGS["mode"] == "preprocessing"
+    default_target: MAY_BE_DEFAULT and SETTINGS["mode"] == "preprocessing"
     input:
         lambda wildcards: targets_of_preprocessing(),
     message:
@@ -27,11 +36,21 @@ rule preprocessing:
 
 
 rule analysis:
-    default_target: SETTINGS["mode"] == "analysis"
+    default_target: MAY_BE_DEFAULT and SETTINGS["mode"] == "analysis"
     input:
         lambda wildcards: targets_of_analysis(),
     message:
         "predictions, metrics and the page"
+
+
+onstart:
+    # snakemake-executor-plugin-slurm 2.8.0 loses jobs of an array rule when a limit keeps them from being chosen together.
+    limited = workflow.scheduling_settings.subsample or workflow.nodes != sys.maxsize
+    if getattr(workflow.executor_settings, "array_jobs", None) and limited:
+        stop(
+            "`jobs` or `scheduler-subsample` with `slurm-array-jobs` would wait for ever; take one of them out "
+            "(docs/cluster.md)"
+        )
 
 
 onsuccess:

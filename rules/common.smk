@@ -3,17 +3,32 @@
 import json
 import os
 import re
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
+
+
+def stop(message):
+    """Ends the run with a message alone; Snakemake would put a traceback of the Snakefile around it."""
+    sys.exit(f"\nError: {message}")
+
+
 ROOT = Path(str(workflow.current_basedir)).parent
+if not (ROOT / "scripts/twelvelead").is_dir():
+    stop(
+        f"{ROOT} is no folder with twelvelead's code, which jobs read from disk; clone the repository and give the path "
+        "of its Snakefile (see docs/module.md)"
+    )
 sys.path.insert(0, str(ROOT / "scripts"))
 # Snakemake puts a script's folder behind installed packages; this checkout's library comes before any other copy.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "scripts"), os.environ.get("PYTHONPATH")]))
 
 from twelvelead import __version__ as VERSION
 from twelvelead.config import did_you_mean, load_config, read_yaml
+from twelvelead.containers import find_image, folders_outside
 from twelvelead.errors import TwelveleadError
 from twelvelead.plan import make_plan, newest_index, read_plan
 from twelvelead.recipes import DURATION_S
@@ -24,11 +39,6 @@ NO_BATCH = (
     "snakemake --cores N --config table=cohort.csv signals=ecg_signals, or a file with `batches` given by --configfile "
     "(see config/README.md)."
 )
-
-
-def stop(message):
-    """Ends the run with a message alone; Snakemake would put a traceback of the Snakefile around it."""
-    sys.exit(f"\nError: {message}")
 
 
 def or_stop(function, *arguments):
@@ -42,6 +52,34 @@ def or_stop(function, *arguments):
 SETTINGS = or_stop(load_config, config, read_yaml(ROOT / "config/schemas/config.schema.yaml"))
 PREPROCESSING = SETTINGS["preprocessing"]
 REGISTRY = or_stop(Registry.load, ROOT, SETTINGS)
+# Plans are written when the workflow is read, outside of what a module's prefix moves.
+if any(workflow.modifier.path_modifier.replace_prefix(SETTINGS[key]) != SETTINGS[key] for key in ("results", "work")):
+    stop("a module of twelvelead takes no `prefix` or `replace_prefix`; set `results` and `work` in its config instead")
+
+
+def in_container():
+    """Whether jobs run in the image, by --sdm apptainer or its older name --use-singularity."""
+    return DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+
+
+def named_paths():
+    """Everything a job may read or write: this checkout, and what the settings and models name."""
+    paths = [ROOT, *(SETTINGS[key] for key in ("results", "work", "weights", "extra_models", "extra_tasks"))]
+    paths += [batch["signals"] for batch in SETTINGS["batches"].values()]
+    paths += [batch["table"] for batch in SETTINGS["batches"].values() if batch["table"] != "auto"]
+    paths += [PREPROCESSING["calibration"], *SETTINGS["evaluation"]["thresholds"].values()]
+    paths += [model["source"].get("path") for model in REGISTRY.models.values()]
+    return [Path(path) for path in paths if path not in (None, "batch")]
+
+
+CONTAINER = or_stop(find_image, SETTINGS["container"], ROOT) if in_container() else SETTINGS["container"]
+if in_container():
+    # Apptainer shows a container the working folder and /tmp; the GPU's driver only when asked. A job on a cluster node
+    # starts with what the main process added.
+    given = workflow.deployment_settings.apptainer_args
+    options = [f"--bind {shlex.quote(folder)}" for folder in folders_outside(named_paths(), Path.cwd())]
+    options += ["--nv"] if SETTINGS["device"] != "cpu" and list(Path("/dev").glob("nvidia[0-9]*")) else []
+    workflow.deployment_settings.apptainer_args = " ".join([given, *(each for each in options if each not in given)])
 
 
 def work(path):
@@ -60,6 +98,11 @@ def benchmarks(path):
     return work(f"{{batch}}/benchmarks/{path}.tsv")
 
 
+def growing(amount):
+    """A resource that grows with every attempt: a job killed for memory or time is submitted anew with more."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def plan_of(batch):
     """The plan of a batch: made by the main process; a job on a cluster node reads the one that was made for it."""
     folder = Path(work(f"{batch}/plan"))
@@ -75,9 +118,9 @@ def plan_of(batch):
             folder,
             SETTINGS["evaluation"]["subgroups"],
         )
-        os.environ["TWELVELEAD_PLANS"] = json.dumps(made | {batch: str(index)})
+        os.environ["TWELVELEAD_PLANS"] = json.dumps(made | {str(folder): str(index)})
     else:
-        index = made.get(batch) or newest_index(folder)
+        index = made.get(str(folder)) or newest_index(folder)
     return read_plan(index)
 
 

@@ -10,9 +10,11 @@ rule decode:
         logs("decode/{shard}"),
     benchmark:
         benchmarks("decode/{shard}")
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=800,
-        runtime=60,
+        mem_mb=growing(800),
+        runtime=growing(60),
     params:
         array_unit_mv=PREPROCESSING["array_unit_mv"],
         version=VERSION,
@@ -33,9 +35,11 @@ rule recordings:
         logs("recordings"),
     benchmark:
         benchmarks("recordings")
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         tasks_with_statements=[
             task
@@ -59,9 +63,11 @@ rule splits:
         logs("splits"),
     benchmark:
         benchmarks("splits")
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         version=VERSION,
     message:

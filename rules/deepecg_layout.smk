@@ -40,9 +40,11 @@ rule deepecg_probabilities:
         benchmarks("deepecg_probabilities/{model}_{datetime}_{task}")
     wildcard_constraints:
         datetime=r"\d{8}_\d{6}",
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         version=VERSION,
     message:
@@ -64,9 +66,11 @@ rule deepecg_metrics:
         benchmarks("deepecg_metrics/{model}_{datetime}_{task}")
     wildcard_constraints:
         datetime=r"\d{8}_\d{6}",
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=growing(800),
+        runtime=growing(10),
     params:
         version=VERSION,
     message:

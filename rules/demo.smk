@@ -8,9 +8,11 @@ rule demo_inputs:
         work("demo_inputs/demo_inputs.log"),
     benchmark:
         work("demo_inputs/demo_inputs.tsv")
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         folder=SETTINGS["demo"]["folder"],
         recordings=SETTINGS["demo"]["recordings"],

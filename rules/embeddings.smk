@@ -32,9 +32,11 @@ rule embeddings_of_model:
         logs("embeddings/{model}"),
     benchmark:
         benchmarks("embeddings/{model}")
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=growing(1000),
+        runtime=growing(120),
     params:
         version=VERSION,
     message:
@@ -61,9 +63,11 @@ rule embedding_map:
         logs("embedding_map/{model}"),
     benchmark:
         benchmarks("embedding_map/{model}")
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         title=lambda wildcards: REGISTRY.models[wildcards.model].get("title", wildcards.model),
         tasks=lambda wildcards: {task: REGISTRY.tasks[task] for task in tasks_of_model(wildcards)},

@@ -49,9 +49,11 @@ rule assemble:
         logs("assemble/{task}/{model}"),
     benchmark:
         benchmarks("assemble/{task}/{model}")
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         task=lambda wildcards: REGISTRY.tasks[wildcards.task],
         version=VERSION,
@@ -76,9 +78,11 @@ rule window_tables:
         benchmarks("window_tables/{task}/{model}")
     wildcard_constraints:
         model=models_where(windowed=True),
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         version=VERSION,
     message:
@@ -99,9 +103,11 @@ rule label_table:
         benchmarks("label_table/{task}")
     wildcard_constraints:
         task=tasks_with_labels(),
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         labels=lambda wildcards: REGISTRY.tasks[wildcards.task]["labels"],
         version=VERSION,
@@ -122,9 +128,11 @@ rule predicted_labels:
         benchmarks("predicted_labels/{task}/{model}")
     wildcard_constraints:
         task=tasks_with_labels(),
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         task=lambda wildcards: {key: REGISTRY.tasks[wildcards.task].get(key) for key in ("labels", "codes")},
         threshold=SETTINGS["evaluation"]["label_threshold"],
@@ -147,9 +155,11 @@ rule classification:
         benchmarks("classification/{task}/{model}")
     wildcard_constraints:
         task=tasks_with_labels(),
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         labels=lambda wildcards: REGISTRY.tasks[wildcards.task]["labels"],
         threshold=SETTINGS["evaluation"]["label_threshold"],
@@ -203,10 +213,12 @@ rule evaluate:
         logs("evaluate/{task}/{model}"),
     benchmark:
         benchmarks("evaluate/{task}/{model}")
+    conda:
+        "../envs/evaluation.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         task=lambda wildcards: {key: REGISTRY.tasks[wildcards.task].get(key) for key in ("kind", "labels")},
         settings=lambda wildcards: evaluation_settings(wildcards.task),
@@ -236,10 +248,12 @@ rule compare:
         logs("compare/{task}"),
     benchmark:
         benchmarks("compare/{task}")
+    conda:
+        "../envs/evaluation.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         kind=lambda wildcards: REGISTRY.tasks[wildcards.task]["kind"],
         settings=lambda wildcards: evaluation_settings(wildcards.task),

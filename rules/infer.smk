@@ -44,10 +44,12 @@ rule infer:
         benchmarks("infer/{model}/{chunk}")
     wildcard_constraints:
         model=models_where(windowed=False),
+    conda:
+        "../envs/models.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
         gpu=gpus_for(lambda wildcards: family_of(wildcards.model)),
     params:
         settings=settings_of_model,
@@ -75,10 +77,12 @@ rule infer_windows:
         benchmarks("infer_windows/{model}/{chunk}")
     wildcard_constraints:
         model=models_where(windowed=True),
+    conda:
+        "../envs/models.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
         gpu=gpus_for(lambda wildcards: family_of(wildcards.model)),
     params:
         settings=settings_of_model,
@@ -102,9 +106,11 @@ rule aggregate_windows:
         benchmarks("aggregate_windows/{model}/{chunk}")
     wildcard_constraints:
         model=models_where(windowed=True),
+    conda:
+        "../envs/models.yaml"
     resources:
-        mem_mb=800,
-        runtime=30,
+        mem_mb=growing(800),
+        runtime=growing(30),
     params:
         outputs=lambda wildcards: REGISTRY.models[wildcards.model]["labels"],
         aggregations=lambda wildcards: REGISTRY.models[wildcards.model]["aggregations"],
@@ -129,10 +135,12 @@ rule saliency_windows:
         benchmarks("saliency_windows/{model}/{chunk}")
     wildcard_constraints:
         model=models_where(windowed=True),
+    conda:
+        "../envs/models.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
         gpu=gpus_for(lambda wildcards: family_of(wildcards.model)),
     params:
         settings=settings_of_model,

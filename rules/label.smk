@@ -28,10 +28,12 @@ rule label:
         logs("label/{task}"),
     benchmark:
         benchmarks("label/{task}")
+    conda:
+        "../envs/models.yaml"
     threads: 8 if BERT else 1
     resources:
-        mem_mb=4000 if BERT else 2000,
-        runtime=120 if BERT else 60,
+        mem_mb=growing(4000 if BERT else 2000),
+        runtime=growing(120 if BERT else 60),
         gpu=gpus_for(lambda wildcards: FAMILIES["bert"]) if BERT else 0,
     params:
         labeler=REGISTRY.labeler,

@@ -25,16 +25,16 @@ def files_of_model(wildcards):
     return files_of(wildcards.model, REGISTRY.models[wildcards.model], Path(SETTINGS["weights"]))
 
 
-localrules:
-    fetch_models,
-
-
 rule fetch_models:
     log:
         work("models/fetch_models.log"),
+    # The directive `localrules` would not find the rule under the name it has in a module.
+    localrule: True
+    conda:
+        "../envs/models.yaml"
     resources:
-        mem_mb=1000,
-        runtime=600,
+        mem_mb=growing(1000),
+        runtime=growing(600),
     params:
         entries={name: REGISTRY.models[name] for name in REGISTRY.to_fetch(SETTINGS)},
         weights=SETTINGS["weights"],
@@ -55,9 +55,11 @@ rule verify_weights:
         work("models/{model}/verify_weights.log"),
     benchmark:
         work("models/{model}/verify_weights.tsv")
+    conda:
+        "../envs/models.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         entry=lambda wildcards: {
             key: value
@@ -83,9 +85,11 @@ rule convert_checkpoint:
         work("models/{model}/convert_checkpoint.log"),
     benchmark:
         work("models/{model}/convert_checkpoint.tsv")
+    conda:
+        "../envs/models.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         version=VERSION,
     message:

@@ -26,9 +26,11 @@ rule spectrum:
         logs("spectrum/{shard}"),
     benchmark:
         benchmarks("spectrum/{shard}")
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=800,
-        runtime=60,
+        mem_mb=growing(800),
+        runtime=growing(60),
     params:
         **RECIPE_SETTINGS,
         version=VERSION,
@@ -48,9 +50,11 @@ rule calibrate:
         logs("calibrate"),
     benchmark:
         benchmarks("calibrate")
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=800,
-        runtime=30,
+        mem_mb=growing(800),
+        runtime=growing(30),
     params:
         **RECIPE_SETTINGS,
         calibration=CALIBRATION,
@@ -77,9 +81,11 @@ rule clean:
         logs("clean/{shard}"),
     benchmark:
         benchmarks("clean/{shard}")
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=800,
-        runtime=60,
+        mem_mb=growing(800),
+        runtime=growing(60),
     params:
         **RECIPE_SETTINGS,
         version=VERSION,
@@ -101,9 +107,11 @@ rule prepare:
         benchmarks("prepare/{recipe}/{shard}")
     wildcard_constraints:
         recipe="openecg|ecgfm",
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=800,
-        runtime=60,
+        mem_mb=growing(800),
+        runtime=growing(60),
     params:
         version=VERSION,
     message:
@@ -122,9 +130,11 @@ rule preprocessing_reports:
         logs("preprocessing_reports"),
     benchmark:
         benchmarks("preprocessing_reports")
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         needed_s=DURATION_S["deepecg"],
         flat_is_success=PREPROCESSING["units"] == "raw" and PREPROCESSING["scale"] == "batch",
@@ -146,9 +156,11 @@ rule export_shard:
         logs("export/{shard}"),
     benchmark:
         benchmarks("export/{shard}")
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=800,
-        runtime=60,
+        mem_mb=growing(800),
+        runtime=growing(60),
     params:
         folder=results("{batch}/preprocessing/signals"),
         format=PREPROCESSING["export"],
@@ -168,9 +180,11 @@ rule exported:
         logs("exported"),
     benchmark:
         benchmarks("exported")
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=800,
-        runtime=30,
+        mem_mb=growing(800),
+        runtime=growing(30),
     params:
         folder=results("{batch}/preprocessing/signals"),
         version=VERSION,
@@ -202,9 +216,11 @@ rule export_one:
         logs("export_one/{ecg_id}"),
     benchmark:
         benchmarks("export_one/{ecg_id}")
+    conda:
+        "../envs/signals.yaml"
     resources:
-        mem_mb=800,
-        runtime=10,
+        mem_mb=growing(800),
+        runtime=growing(10),
     params:
         version=VERSION,
     message:

@@ -78,9 +78,11 @@ rule figures:
         logs("figures/{task}/{model}"),
     benchmark:
         benchmarks("figures/{task}/{model}")
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         task=lambda wildcards: REGISTRY.tasks[wildcards.task],
         labels=SETTINGS["report"]["labels"],
@@ -119,9 +121,11 @@ rule report:
         logs("report"),
     benchmark:
         benchmarks("report")
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         batch=lambda wildcards: {
             "tasks": {task: REGISTRY.tasks[task] for task in PLANS[wildcards.batch].tasks},
@@ -150,8 +154,8 @@ rule provenance:
     benchmark:
         benchmarks("provenance")
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=growing(800),
+        runtime=growing(10),
     params:
         settings=lambda wildcards: {
             key: value for key, value in SETTINGS.items() if key not in ("batches", "hugging_face_api_key_path")

@@ -27,9 +27,11 @@ rule saliency_table:
         logs("saliency_table/{model}"),
     benchmark:
         benchmarks("saliency_table/{model}")
+    conda:
+        "../envs/evaluation.yaml"
     resources:
-        mem_mb=800,
-        runtime=60,
+        mem_mb=growing(800),
+        runtime=growing(60),
     params:
         version=VERSION,
     message:

@@ -5,7 +5,11 @@ and `predict(batch) -> (n, outputs)`; see models/openecg.py. Adding one is such 
 family of windows has what window_inference.py asks for instead of `predict`; see models/ecgfm.py.
 """
 
+import os
 from dataclasses import dataclass
+
+# Before anything imports onnxruntime, whose builds of 1.32 send usage data home: hospital data stays quiet.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,344 @@
+"""The image's two definitions agree, environments are the pinned ones, and run_pipeline.bash does what DeepECG's does.
+
+No container runs here: Docker needs a daemon, and Apptainer has tests of its own in tests/cluster.
+"""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from container_files import arguments_of, copies, instructions, pairs, rendered, sections
+from twelvelead.demo.cohort import write_cohort
+from workflow.running import ROOT, snakemake, tree
+
+CONTAINERS = ROOT / "containers"
+DOCKERFILE = (CONTAINERS / "Dockerfile").read_text()
+DEFINITION = (CONTAINERS / "twelvelead.def").read_text()
+DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+
+
+def requirements() -> dict[str, str]:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    return pairs([line.replace("==", "=") for line in lines if "==" in line])
+
+
+def test_both_start_from_one_python_pinned_by_digest():
+    base = pairs(arguments_of(DOCKERFILE, "ARG"))["BASE"]
+    in_definition = pairs(sections(DEFINITION)["arguments"])["FROM"]
+    assert DIGEST.search(base)
+    assert DIGEST.search(base)[0] == DIGEST.search(in_definition)[0]
+    assert arguments_of(DOCKERFILE, "FROM") == ["${BASE}"]
+    assert sections(rendered(DEFINITION))["header"] == ["Bootstrap: docker", f"From: {in_definition}"]
+
+
+def test_both_copy_the_same_files():
+    in_definition = [line.replace("{{ WEIGHTS }}", "${WEIGHTS}").split() for line in sections(DEFINITION)["files"]]
+    assert sorted(copies(DOCKERFILE)) == sorted(in_definition)
+
+
+def test_both_take_the_same_build_arguments():
+    in_dockerfile = pairs(arguments_of(DOCKERFILE, "ARG"))
+    in_definition = pairs(sections(DEFINITION)["arguments"])
+    for name in ("TORCH_INDEX", "WEIGHTS"):
+        assert in_dockerfile[name] == in_definition[name]
+
+
+def test_both_do_the_same_steps():
+    steps = [step for step in arguments_of(DOCKERFILE, "RUN") if not step.startswith("useradd")]
+    in_definition = [line.replace("{{ TORCH_INDEX }}", "${TORCH_INDEX}") for line in sections(DEFINITION)["post"]]
+    assert steps == in_definition
+
+
+def test_both_set_the_same_environment():
+    in_dockerfile = pairs(arguments_of(DOCKERFILE, "ENV"))
+    users = [in_dockerfile.pop(name) for name in ("USER", "HOME")]  # Apptainer has the caller's
+    assert users == ["twelvelead", "/app"]
+    assert in_dockerfile == pairs(sections(DEFINITION)["environment"])
+
+
+def test_a_local_base_changes_nothing_but_the_header():
+    published = sections(rendered(DEFINITION))
+    local = sections(rendered(DEFINITION, BOOTSTRAP="localimage", FROM="/base"))
+    assert local.pop("header") == ["Bootstrap: localimage", "From: /base"]
+    published.pop("header")
+    assert local == published
+
+
+def test_docker_runs_as_a_user_without_rights():
+    names = [name for name, _ in instructions(DOCKERFILE)]
+    assert arguments_of(DOCKERFILE, "USER") == ["twelvelead"]
+    assert "RUN" not in names[names.index("USER") :]
+
+
+def test_what_is_copied_is_there_and_the_build_may_see_it():
+    defaults = pairs(arguments_of(DOCKERFILE, "ARG"))
+    ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    for source, _ in copies(DOCKERFILE):
+        source = source.replace("${WEIGHTS}", defaults["WEIGHTS"])
+        assert (ROOT / source).exists(), source
+        assert source not in ignored
+        assert source != "."
+
+
+def test_a_token_is_not_copied():
+    assert "**/api_key.json" in (ROOT / ".dockerignore").read_text().splitlines()
+    assert not [path for path in ROOT.glob("containers/**/*") if path.name == "api_key.json"]
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory) -> Path:
+    """A folder with the files of the image where it has them, as far as this repository puts them there."""
+    folder = tmp_path_factory.mktemp("image")
+    for source, destination in copies(DOCKERFILE):
+        if source.startswith("$"):
+            continue
+        target = folder / destination.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / source).is_dir() else shutil.copy)(ROOT / source, target)
+    for line in (CONTAINERS / "install.sh").read_text().splitlines():
+        if line.startswith("ln -s "):
+            to, at = line.split()[2:]
+            (folder / at.lstrip("/")).symlink_to(folder / to.lstrip("/"))
+    return folder
+
+
+@pytest.fixture
+def app(image, tmp_path) -> Path:
+    """/app with DeepECG's mounts, and the image's own heartwise.config with that folder in place of /app."""
+    write_cohort(tmp_path, n=20, seed=3)
+    for name in ("inputs", "outputs", "preprocessing"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "table.csv").rename(tmp_path / "inputs/cohort.csv")
+    (tmp_path / "run_pipeline.bash").symlink_to(image / "app/run_pipeline.bash")
+    write_config(image, tmp_path)
+    return tmp_path
+
+
+def write_config(image: Path, app: Path, **changed) -> None:
+    config = yaml.safe_load((image / "app/heartwise.config").read_text().replace("/app", str(app)))
+    (app / "heartwise.config").write_text("".join(f"{key}: {value}\n" for key, value in (config | changed).items()))
+
+
+def run_pipeline(app: Path, *arguments: str, **variables: str) -> tuple[int, list[str], str]:
+    """Exit status, the errors listed at the end, and everything printed."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TWELVELEAD_"))}
+    environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "CORES": "2", **variables}
+    done = subprocess.run(
+        ["bash", "run_pipeline.bash", *arguments],
+        cwd=app,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+    _, heading, listed = done.stdout.rpartition("\nErrors encountered:\n")
+    return done.returncode, listed.splitlines() if heading else [], done.stdout
+
+
+@pytest.mark.slow
+def test_the_three_modes_with_a_folder_or_a_file(image, app):
+    status, errors, text = run_pipeline(app, "--mode", "preprocessing", "--csv_file_name", "cohort.csv")
+    assert (status, errors) == (0, []), text
+    assert len(list((app / "outputs/cohort/preprocessing/signals").glob("*.base64"))) >= 20
+    assert not (app / "outputs/cohort/report.html").exists()
+
+    write_config(image, app, data_path=app / "inputs/cohort.csv", use_wcr=False)
+    status, errors, text = run_pipeline(app, "--mode", "analysis")
+    assert (status, errors) == (0, []), text
+    assert (app / "outputs/cohort/report.html").is_file()
+    name = r"openecg_rhythm_\d{8}_\d{6}_ecg_machine_diagnosis(_probabilities)?\.(csv|json)"
+    written = [path.name for path in (app / "outputs/cohort/deepecg").iterdir()]
+    assert len(written) == 3
+    assert all(re.fullmatch(name, file) for file in written)
+
+    before = tree(app / "outputs")
+    write_config(image, app, use_wcr=False)
+    status, errors, text = run_pipeline(app, "--csv_file_name", "cohort.csv")  # mode of heartwise.config: full_run
+    assert (status, errors) == (0, []), text
+    assert tree(app / "outputs") == before
+
+    # A key, but no hub: every model is an error, and the run is done all the same.
+    (app / "api_key.json").write_text(json.dumps({"HUGGING_FACE_API_KEY": "hf_" + "x" * 34}))
+    status, errors, text = run_pipeline(
+        app, "--csv_file_name", "cohort.csv", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(app / "hub")
+    )
+    assert status == 1
+    assert len(errors) == 6  # four EfficientNets, the labeler, and their number
+    assert errors[0].startswith("- fetch_models: efficientnetv2_77_classes: the connection to http://127.0.0.1:9")
+    assert "hf_xxx" not in text
+    assert tree(app / "outputs") == before
+
+
+@pytest.mark.slow
+def test_a_failed_job_is_an_error_with_its_reason(image, app):
+    (app / "calibration.json").write_text("{}")
+    write_config(image, app, preprocessing="{calibration: calibration.json}")
+    status, errors, text = run_pipeline(app, "--mode", "preprocessing", "--csv_file_name", "cohort.csv")
+    assert status == 1
+    assert len(errors) == 1, text
+    assert errors[0].startswith("- calibrate: calibration.json")
+
+
+def test_wrong_arguments_are_listed_together(app):
+    (app / "heartwise.config").unlink()
+    status, errors, _ = run_pipeline(app, "--mode", "everything", "--batch")
+    assert status == 1
+    assert errors == [
+        "- --batch: no such option; there are --mode MODE and --csv_file_name FILE",
+        f"- there is no heartwise.config in {app}; write one there, or mount it",
+        "- mode `everything`: expected preprocessing, analysis or full_run",
+    ]
+
+
+def test_an_option_without_its_value(app):
+    status, errors, _ = run_pipeline(app, "--mode", "analysis", "--csv_file_name")
+    assert (status, errors) == (1, ["- --csv_file_name: its value is missing"])
+
+
+def test_an_absent_table(app):
+    status, errors, _ = run_pipeline(app, "--mode", "analysis", "--csv_file_name", "other.csv")
+    assert status == 1
+    assert errors == [f"- {app}/inputs/other.csv: there is no such table; check `table` in the configuration"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a program as another user")
+def test_a_mount_that_the_user_may_not_write_in():
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to other users
+        app = Path(folder)
+        app.chmod(0o755)
+        (app / "outputs").mkdir()
+        (app / "heartwise.config").write_text(f"output_folder: {app}/outputs # results\n")
+        shutil.copy(CONTAINERS / "run_pipeline.bash", app)
+        done = subprocess.run(["bash", "run_pipeline.bash"], cwd=app, capture_output=True, text=True, user=65534)
+    assert done.returncode == 1
+    assert f"- output_folder: user 65534 may not write in {app}/outputs; start the container with --user" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--sdm=apptainer", "--use-singularity"])
+def test_without_the_image_nothing_runs_on_the_host(option, tmp_path):
+    (tmp_path / "config.yaml").write_text("container: nowhere/twelvelead.sif\n")
+    outcome = snakemake(tmp_path, "demo_inputs", "--configfile", "config.yaml", option)
+    assert outcome.status == 1
+    assert "`container` is nowhere/twelvelead.sif, but there is no such file; build it with" in outcome.text
+    assert not (tmp_path / "demo").exists()
+
+
+def test_make_image_says_that_apptainer_is_missing(tmp_path):
+    environment = os.environ | {"PATH": str(tmp_path)}
+    done = subprocess.run([shutil.which("make"), "image"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "make image needs Apptainer" in done.stdout + done.stderr
+    assert "command not found" not in done.stdout + done.stderr
+
+
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+ENVIRONMENT_SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["channels", "dependencies"],
+    "properties": {
+        "channels": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        "dependencies": {
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    {"type": "string", "pattern": r"^[a-z0-9_.-]+(=[0-9.]+)?$"},
+                    {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["pip"],
+                        "properties": {
+                            "pip": {"type": "array", "items": {"type": "string", "pattern": "^[^= ]+==[^= ]+$"}}
+                        },
+                    },
+                ]
+            },
+        },
+    },
+}
+
+
+def pip_packages(path: Path) -> dict[str, str]:
+    return pairs([line.replace("==", "=") for line in yaml.safe_load(path.read_text())["dependencies"][-1]["pip"]])
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environments_have_the_pinned_versions(path):
+    environment = yaml.safe_load(path.read_text())
+    jsonschema.validate(environment, ENVIRONMENT_SCHEMA)
+    assert environment["dependencies"][:2] == ["python=3.11", "pip"]
+    assert pip_packages(path).items() <= requirements().items()
+
+
+def rules_with_scripts() -> dict[str, tuple[str, str | None]]:
+    """Name of every rule that runs a script -> the script, and its conda environment or None."""
+    found = {}
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for block in re.split(r"^(?=rule )", path.read_text(), flags=re.MULTILINE)[1:]:
+            script = re.search(r'^    script:\s+"\.\./(\S+)"', block, re.MULTILINE)
+            conda = re.search(r'^    conda:\s+"\.\./(\S+)"', block, re.MULTILINE)
+            if script:
+                found[re.match(r"rule (\w+)", block)[1]] = (script[1], conda and conda[1])
+    return found
+
+
+def imported_packages(script: Path) -> set[str]:
+    """Top-level names of the installed packages that a script may import, through the library too, lazily or not."""
+    packages, seen, waiting = set(), set(), [script]
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for module in imported_modules(path):
+            if module.startswith("twelvelead"):
+                waiting += library_files(module)
+            elif module.partition(".")[0] not in sys.stdlib_module_names:
+                packages.add(module.partition(".")[0])
+    return packages
+
+
+def imported_modules(path: Path) -> set[str]:
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
+            prefix = node.args[0].values[0].value  # import_module(f"twelvelead.formats.{name}"): any of the folder
+            modules |= {f"{prefix}{file.stem}" for file in (ROOT / "scripts" / prefix.replace(".", "/")).glob("*.py")}
+    return modules
+
+
+def library_files(module: str) -> list[Path]:
+    """The file of a module of the library and those of the packages above it; of a name in a module, that module's."""
+    places = [ROOT / "scripts" / Path(*module.split(".")[: depth + 1]) for depth in range(module.count(".") + 1)]
+    candidates = [place / "__init__.py" for place in places] + [place.with_suffix(".py") for place in places]
+    return [path for path in candidates if path.is_file()]
+
+
+DISTRIBUTIONS = {"yaml": "PyYAML", "jinja2": "Jinja2", "markupsafe": None}  # None: comes with another one
+
+
+def test_every_rule_finds_what_it_imports_in_its_environment():
+    rules = rules_with_scripts()
+    assert len(rules) > 20
+    for rule, (script, conda) in rules.items():
+        if rule == "provenance":  # it tells what is installed, so it stays with the main process
+            assert conda is None
+            continue
+        assert conda is not None, f"rule {rule} has no conda environment"
+        needed = {DISTRIBUTIONS.get(name, name) for name in imported_packages(ROOT / script)} - {None}
+        assert needed <= pip_packages(ROOT / conda).keys(), f"{rule}: {conda}"
