@@ -50,3 +50,17 @@ dag: setup
 # After a run was killed hard, Snakemake keeps its lock; this releases it. Then run again: finished work is kept.
 unlock: setup
 	$(SNAKEMAKE) --unlock
+
+# The container image that --sdm apptainer and --use-singularity run jobs in, see docs/containers.md. IMAGE_ARGS go to
+# apptainer build, such as IMAGE_ARGS="--build-arg WEIGHTS=weights".
+IMAGE := containers/twelvelead.sif
+.PHONY: image
+image:
+	@command -v apptainer > /dev/null || { echo "make image needs Apptainer 1.2 or newer, see https://apptainer.org/docs"; exit 1; }
+	apptainer build --force $(IMAGE_ARGS) $(IMAGE:.sif=.unfinished.sif) containers/twelvelead.def
+	mv $(IMAGE:.sif=.unfinished.sif) $(IMAGE)
+
+# SLURM and Apptainer for real: installs what it needs as root, with apt-get.
+.PHONY: test-cluster
+test-cluster: setup
+	$(BIN)/python -m pytest -m cluster tests/cluster
