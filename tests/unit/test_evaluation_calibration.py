@@ -333,6 +333,6 @@ def test_predictions_at_both_ends_alone_have_an_intercept():
 
 
 def test_a_fit_that_does_not_converge_gives_a_reason(monkeypatch):
-    monkeypatch.setattr("twelvelead.evaluation.calibration._MOST_STEPS", 1)
+    monkeypatch.setattr("twelvelead.evaluation.logistic._MOST_STEPS", 1)
     found = calibration(*simulated(100, seed=2))
     assert found.reasons == dict.fromkeys(("calibration_slope", "calibration_intercept"), NOT_CONVERGED)

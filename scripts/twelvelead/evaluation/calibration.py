@@ -19,15 +19,15 @@ All of it is a function of the distinct probabilities and of the weighted rows a
 order of rows nor the way a replicate is computed changes a result.
 """
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import expit
 
 from twelvelead.evaluation.bootstrap import Resamples, checked_cells
 from twelvelead.evaluation.deepecg_metrics import NO_NEGATIVE, NO_POSITIVE, NO_ROW
+from twelvelead.evaluation.loess import loess
+from twelvelead.evaluation.logistic import fitted_offsets, fitted_slopes, overlap
 from twelvelead.evaluation.operating_points import wilson_interval
 
 NEEDING_EVENTS = ("calibration_slope", "calibration_intercept", "ece")
@@ -42,9 +42,6 @@ CONSTANT = "the prediction is the same for every ECG"
 SEPARATED = "predictions separate positives and negatives perfectly, so that no slope is largest in likelihood"
 NOT_CONVERGED = "the logistic regression did not converge"
 
-_FINAL_STEP = 1e-6  # Newton's error after a step is of the order of the step squared
-_LONGEST_STEP = 5.0  # on top of the coefficients' own size
-_MOST_STEPS = 100
 _BLOCK_CELLS = 65_536  # replicates x probabilities at once: small enough for the processor's cache
 
 
@@ -130,8 +127,8 @@ def calibration(truth: np.ndarray, probability: np.ndarray, least_events: int = 
     if too_few:
         reasons |= dict.fromkeys(NEEDING_EVENTS, too_few)
     else:
-        slope = _fitted_slopes(levels.logit, total, positives)[0, 1]
-        intercept = _fitted_offsets(levels.logit, total, positives)[0]
+        slope = fitted_slopes(levels.logit, total, positives)[0, 1]
+        intercept = fitted_offsets(levels.logit, total, positives)[0]
         if np.isnan(slope):
             reasons["calibration_slope"] = _why_no_slope(levels.logit, total, positives)
         if np.isnan(intercept):
@@ -170,8 +167,8 @@ def calibration_replicates(
         levels, total, positives = _whole(truth[:, label], probability[:, label])
         if _too_few(int(total.sum()), int(positives.sum()), least_events):
             return None
-        slopes = _fitted_slopes(levels.logit, total, positives)[0]
-        return label, levels, slopes, _fitted_offsets(levels.logit, total, positives)
+        slopes = fitted_slopes(levels.logit, total, positives)[0]
+        return label, levels, slopes, fitted_offsets(levels.logit, total, positives)
 
     def fit(label: int, levels: _Levels, slopes: np.ndarray, offset: np.ndarray, at: slice, counts: np.ndarray) -> None:
         logit = levels.logit
@@ -180,8 +177,8 @@ def calibration_replicates(
             total, positives = levels.counted(counts[first : first + step])
             block = slice(at.start + first, at.start + first + len(total))
             if not np.isnan(slopes).any():
-                results[0, block, label] = _fitted_slopes(logit, total, positives, slopes)[:, 1]
-            results[1, block, label] = _fitted_offsets(logit, total, positives, offset)
+                results[0, block, label] = fitted_slopes(logit, total, positives, slopes)[:, 1]
+            results[1, block, label] = fitted_offsets(logit, total, positives, offset)
             results[2, block, label] = _calibration_errors(levels.probability, total, positives)
 
     with ThreadPoolExecutor(workers) as pool:
@@ -224,7 +221,7 @@ def calibration_curve(
     by_mass = observed[np.linspace(0, len(observed) - 1, points - points // 2).astype(np.int64)]
     evenly = np.searchsorted(observed, np.linspace(observed[0], observed[-1], points // 2))
     at = np.unique(np.concatenate((by_mass, observed[evenly])))
-    smooth = _loess(at, levels.probability, total[0], positives[0], observed, int(span * len(observed) + 1e-10))
+    smooth = loess(at, levels.probability, total[0], positives[0], observed, int(span * len(observed) + 1e-10))
     return CalibrationCurve(at, np.clip(smooth, 0, 1))
 
 
@@ -257,122 +254,7 @@ def _too_few(n: int, positives: int, least: int) -> str | None:
 def _why_no_slope(logit: np.ndarray, total: np.ndarray, positives: np.ndarray) -> str:
     if len(np.unique(logit)) == 1:
         return CONSTANT
-    return NOT_CONVERGED if _overlap(logit, total, positives)[0] else SEPARATED
-
-
-def _overlap(logit: np.ndarray, total: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    """(replicates,) whether a slope exists: the lowest of either class lies below the highest of the other (Albert &
-    Anderson, Biometrika 1984; 71:1). Needs ascending logits and both classes."""
-    has_positive, has_negative = positives > 0, positives < total
-    last = len(logit) - 1
-    lowest_positive, lowest_negative = (logit[np.argmax(there, axis=1)] for there in (has_positive, has_negative))
-    highest_positive, highest_negative = (
-        logit[last - np.argmax(there[:, ::-1], axis=1)] for there in (has_positive, has_negative)
-    )
-    return (lowest_positive < highest_negative) & (lowest_negative < highest_positive)
-
-
-def _both_classes(total: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    events = positives.sum(axis=1)
-    return (events > 0) & (events < total.sum(axis=1))
-
-
-def _fitted_slopes(
-    logit: np.ndarray, total: np.ndarray, positives: np.ndarray, start: np.ndarray | None = None
-) -> np.ndarray:
-    """(replicates, 2) intercept and slope of logistic regressions on the logit, NaN where there is no such fit."""
-    fitted = np.full((len(total), 2), np.nan)
-    usable = np.flatnonzero(_both_classes(total, positives) & _overlap(logit, total, positives))
-    if not len(usable):
-        return fitted
-    centre, scale = logit.mean(), logit.std()
-    z = (logit - centre) / scale
-    if start is None:
-        events, n = positives[usable].sum(), total[usable].sum()
-        first = np.array([np.log(events / (n - events)), 0.0])
-    else:
-        first = np.array([start[0] + start[1] * centre, start[1] * scale])
-
-    def derivatives(coefficients: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        p = expit(coefficients[:, :1] + coefficients[:, 1:] * z)
-        drawn = total[usable[which]]
-        residual = positives[usable[which]] - drawn * p
-        weight = drawn * (p * (1 - p))
-        score = np.stack([residual.sum(axis=1), (residual * z).sum(axis=1)], axis=1)
-        information = [weight.sum(axis=1), (weight * z).sum(axis=1), (weight * z * z).sum(axis=1)]
-        return score, np.stack(information, axis=1)
-
-    standardised = _newton(derivatives, first, len(usable))
-    slope = standardised[:, 1] / scale
-    fitted[usable] = np.stack([standardised[:, 0] - slope * centre, slope], axis=1)
-    return fitted
-
-
-def _fitted_offsets(
-    logit: np.ndarray, total: np.ndarray, positives: np.ndarray, start: np.ndarray | None = None
-) -> np.ndarray:
-    """(replicates,) intercepts of logistic regressions with the logit as offset, NaN where one class alone is there."""
-    fitted = np.full(len(total), np.nan)
-    usable = np.flatnonzero(_both_classes(total, positives))
-    if not len(usable):
-        return fitted
-    odds = np.exp(logit)
-    if start is None:
-        events, n = positives[usable].sum(), total[usable].sum()
-        start = np.array([np.log(events / (n - events)) - (total[usable] * logit).sum() / n])
-
-    def derivatives(coefficients: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        shifted = np.exp(coefficients[:, :1]) * odds
-        p = shifted / (1 + shifted)
-        expected = total[usable[which]] * p
-        score = positives[usable[which]].sum(axis=1) - expected.sum(axis=1)
-        information = (expected * (1 - p)).sum(axis=1)
-        nothing = np.zeros(len(score))
-        return np.stack([score, nothing], axis=1), np.stack([information, nothing, nothing + 1], axis=1)
-
-    fitted[usable] = _newton(derivatives, np.array([start[0], 0.0]), len(usable))[:, 0]
-    return fitted
-
-
-def _newton(
-    derivatives: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]], start: np.ndarray, replicates: int
-) -> np.ndarray:
-    """(replicates, 2) coefficients that maximise concave likelihoods, by Newton's method; NaN where it fails.
-
-    derivatives(coefficients, which) gives, for the replicates `which`, the score (k, 2) and the information (k, 3) as
-    (0, 0), (0, 1), (1, 1). start (2,) is common to all replicates. A step that overshoots is halved.
-    """
-    fitted = np.full((replicates, 2), np.nan)
-    which = np.arange(replicates)
-    # One row of coefficients for all replicates makes the first evaluation a cheap one.
-    with np.errstate(all="ignore"):
-        score, information = derivatives(start[np.newaxis], which)
-        coefficients = np.tile(start, (replicates, 1))
-        step = _newton_step(score, information, coefficients)
-        for _ in range(_MOST_STEPS):
-            done = np.abs(step).max(axis=1) < _FINAL_STEP
-            fitted[which[done]] = (coefficients + step)[done]
-            which, coefficients, score, step = (array[~done] for array in (which, coefficients, score, step))
-            if not len(which):
-                break
-            reached, information = derivatives(coefficients + step, which)
-            # Along the step the score falls from positive through 0 at the maximum: far below 0 is far beyond it.
-            fine = ((reached * step).sum(axis=1) >= -0.9 * (score * step).sum(axis=1))[:, np.newaxis]
-            coefficients = np.where(fine, coefficients + step, coefficients)
-            score = np.where(fine, reached, score)
-            step = np.where(fine, _newton_step(reached, information, coefficients), step / 2)
-    return fitted
-
-
-def _newton_step(score: np.ndarray, information: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """(k, 2) steps, of bounded length: where all predictions are saturated, information is next to 0."""
-    determinant = information[:, 0] * information[:, 2] - information[:, 1] ** 2
-    first = information[:, 2] * score[:, 0] - information[:, 1] * score[:, 1]
-    second = information[:, 0] * score[:, 1] - information[:, 1] * score[:, 0]
-    step = np.stack([first, second], axis=1) / determinant[:, np.newaxis]
-    step = np.where(np.isfinite(step).all(axis=1, keepdims=True), step, np.sign(score))
-    longest = _LONGEST_STEP + np.abs(coefficients).max(axis=1, keepdims=True)
-    return step * np.minimum(1, longest / np.maximum(np.abs(step).max(axis=1, keepdims=True), _FINAL_STEP))
+    return NOT_CONVERGED if overlap(logit, total, positives)[0] else SEPARATED
 
 
 def _bin_starts(total: np.ndarray) -> np.ndarray:
@@ -391,34 +273,3 @@ def _calibration_errors(probability: np.ndarray, total: np.ndarray, positives: n
     n = total.sum(axis=1)
     errors = [np.abs(np.add.reduceat(gap, _bin_starts(drawn))).sum() for gap, drawn in zip(gaps, total, strict=True)]
     return np.divide(errors, n, out=np.full(len(n), np.nan), where=n > 0)
-
-
-def _loess(
-    at: np.ndarray,
-    probability: np.ndarray,
-    total: np.ndarray,
-    positives: np.ndarray,
-    by_row: np.ndarray,
-    neighbours: int,
-) -> np.ndarray:
-    """Local linear smooth at observed probabilities `at`; by_row (n,) are all rows' probabilities, ascending."""
-    neighbours = max(neighbours, 1)
-    starts, ends = by_row[: len(by_row) - neighbours + 1], by_row[neighbours - 1 :]
-    # The nearest rows are the window whose farther end is nearest; the farther end changes sides where they balance.
-    balanced = np.searchsorted(starts + ends, 2 * at)
-    smooth = np.empty(len(at))
-    for position, (centre, after) in enumerate(zip(at, balanced, strict=True)):
-        windows = [window for window in (after - 1, after) if 0 <= window < len(starts)]
-        radius = min(max(centre - starts[window], ends[window] - centre) for window in windows)
-        first = np.searchsorted(probability, centre - radius)
-        near = slice(first, np.searchsorted(probability, centre + radius, side="right"))
-        distance = probability[near] - centre
-        weight = np.clip(1 - np.abs(distance / radius) ** 3, 0, None) ** 3 if radius > 0 else (distance == 0) * 1.0
-        mass, events = weight * total[near], weight * positives[near]
-        m0, m1, m2 = mass.sum(), (mass * distance).sum(), (mass * distance**2).sum()
-        determinant = m0 * m2 - m1**2
-        # The weight may sit on one probability alone, which has a mean and no slope.
-        smooth[position] = events.sum() / m0
-        if determinant > 1e-12 * m0 * m2:
-            smooth[position] = (m2 * events.sum() - m1 * (events * distance).sum()) / determinant
-    return smooth
