@@ -22,7 +22,7 @@ import torch
 from random_wcr import FULL_SIZE, model_settings, random_tensors, write_checkpoint
 from twelvelead.demo.simulate import RHYTHMS, simulate
 from twelvelead.models import wcr
-from twelvelead.models.checkpoint import read_weights
+from twelvelead.models.converted_checkpoint import read_weights
 from twelvelead.models.torch_runtime import exact_block, exact_inference
 from twelvelead.models.wcr_architecture import N_LEADS, N_SAMPLES, Architecture, architecture, frames
 from twelvelead.models.wcr_network import network_of

@@ -21,11 +21,10 @@ def converted_checkpoint(wildcards):
 
 
 def settings_of_model(wildcards):
-    entry = REGISTRY.models[wildcards.model]
-    settings = family_settings(entry)
-    if family_of(wildcards.model).is_code:
+    family, settings = family_of(wildcards.model), family_settings(REGISTRY.models[wildcards.model])
+    if family.is_code:
         settings["trust_local_weights"] = SETTINGS["trust_local_weights"]
-    if entry["family"] in ("wcr", "ecgfm"):
+    if family.reduced_precision:
         settings["precision"] = SETTINGS["precision"]
     return settings
 

@@ -3,7 +3,7 @@
 from twelvelead.job import logged
 
 with logged(snakemake) as log:
-    from twelvelead.models.checkpoint import convert
+    from twelvelead.models.converted_checkpoint import convert
     from twelvelead.models.weights import read_record
 
     record = read_record(snakemake.input.record)

@@ -3,14 +3,11 @@
 from twelvelead.job import logged
 
 with logged(snakemake) as log:
-    from twelvelead.inference import load_model, predict_chunk
-    from twelvelead.models.devices import leased_device
-    from twelvelead.models.weights import read_record
+    from twelvelead.inference import leased_model, predict_chunk
 
-    files, parameters = snakemake.input, snakemake.params
-    with leased_device(parameters.device, parameters.on_gpu) as device:
-        weights = read_record(files.weights)
-        converted = files.converted or None
-        model = load_model(parameters.settings, weights, converted, device, snakemake.threads)
+    files, parameters, threads = snakemake.input, snakemake.params, snakemake.threads
+    with leased_model(
+        files.weights, files.converted or None, parameters.settings, threads, parameters.device, parameters.on_gpu
+    ) as (model, device):
         n = predict_chunk(model, files.tensors, files.statuses, snakemake.output.predictions)
     log.info("%d ECGs on %s", n, device)

@@ -15,3 +15,5 @@ with logged(snakemake) as log:
     fates.write_csv(recordings, snakemake.output.recordings)
     fates.write_csv(fates.missing_files(recordings), snakemake.output.missing_files)
     log.info("%d cells: %s", len(recordings), recordings["status"].value_counts().to_dict())
+    short_for = recordings["too_short_for"]
+    log.info("too short for %s", short_for[short_for != ""].value_counts().to_dict() or "no recipe")

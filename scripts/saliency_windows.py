@@ -3,15 +3,12 @@
 from twelvelead.job import logged
 
 with logged(snakemake) as log:
-    from twelvelead.inference import load_model
-    from twelvelead.models.devices import leased_device
-    from twelvelead.models.weights import read_record
+    from twelvelead.inference import leased_model
     from twelvelead.window_inference import saliency_of_windows
 
-    files, parameters = snakemake.input, snakemake.params
-    with leased_device(parameters.device, parameters.on_gpu) as device:
-        weights = read_record(files.weights)
-        converted = files.converted or None
-        model = load_model(parameters.settings, weights, converted, device, snakemake.threads)
+    files, parameters, threads = snakemake.input, snakemake.params, snakemake.threads
+    with leased_model(
+        files.weights, files.converted or None, parameters.settings, threads, parameters.device, parameters.on_gpu
+    ) as (model, device):
         n = saliency_of_windows(model, files.tensors, files.statuses, snakemake.output.saliency)
     log.info("%d windows on %s", n, device)

@@ -9,6 +9,7 @@ import pandas as pd
 from twelvelead.evaluation.deepecg_metrics import binary_metrics, multilabel_metrics
 from twelvelead.evaluation.evaluation import evaluate
 from twelvelead.evaluation.scores import EvaluationSettings, ThresholdSet
+from twelvelead.fates import RECORDING_COLUMNS
 from twelvelead.records import write_records
 from twelvelead.report.batch_results import BatchResults
 from twelvelead.scoring import compare_models, scores_of
@@ -46,10 +47,10 @@ def recordings() -> pd.DataFrame:
         status, message = fates.get(row, ("ok", ""))
         identifier = "" if status == "missing" else ecg_id_of(row)
         rows += [
-            (row, task, file_of(row), identifier, "npy", status, "ok" if row > 3 else "missing", message)
+            (row, task, file_of(row), identifier, "npy", status, "ok" if row > 3 else "missing", message, "")
             for task in TASKS
         ]
-    return pd.DataFrame(rows, columns=["row", "task", "file", "ecg_id", "format", "status", "truth", "message"])
+    return pd.DataFrame(rows, columns=RECORDING_COLUMNS)
 
 
 def records(folder: Path) -> list[str]:

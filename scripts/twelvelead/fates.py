@@ -10,7 +10,8 @@ from twelvelead.recipes.resampling import ASSUMED_DURATION_S, shortage
 from twelvelead.records import SUMMARY_COLUMNS, read_columns
 from twelvelead.table import NOT_SELECTED
 
-RECORDING_COLUMNS = ["row", "task", "file", "ecg_id", "format", "status", "truth", "message"]
+RECORDING_COLUMNS = ["row", "task", "file", "ecg_id", "format", "status", "truth", "message", "too_short_for"]
+RECIPE_SEPARATOR = "; "  # between the names in a cell of too_short_for
 # DeepECG's names of the XML shapes it knows; other formats are reported under their own.
 DEEPECG_FORMAT_NAMES = {"muse_xml": "MHI", "cardiosoft_xml": "CLSA", "npy": "NPY", "dicom": "DICOM", "wfdb": "WFDB"}
 
@@ -28,16 +29,17 @@ def fates(
     records   read_summaries of the batch
     needed_s  seconds of signal that each recipe in use needs
     tasks_with_statements, with_statements   tasks whose empty truth is filled from the file, files that have some
-    A cell has the status of its file. One too short for every recipe is too_short; for some, its message says so.
+    A cell has the status of its file. One too short for every recipe is too_short; too_short_for names the recipes for
+    which it is, and its message says so.
     A cell that is not selected says nothing of its file, which is not decoded unless another row names it too.
     """
     records = _with_short_ones(records, needed_s)
     merged = cells.merge(records, on="ecg_id", how="left", suffixes=("", "_of_file"), validate="many_to_one")
     undecided = merged["status"] == ""
     merged.loc[undecided, "status"] = merged.loc[undecided, "status_of_file"]
-    of_file = merged[["format", "message_of_file"]].fillna("")
+    of_file = merged[["format", "message_of_file", "too_short_for"]].fillna("")
     of_file[merged["status"] == NOT_SELECTED] = ""
-    merged["format"] = of_file["format"]
+    merged[["format", "too_short_for"]] = of_file[["format", "too_short_for"]]
     merged["message"] = [
         _joined(cell, file) for cell, file in zip(merged["message"], of_file["message_of_file"], strict=True)
     ]
@@ -48,8 +50,8 @@ def fates(
 
 
 def _with_short_ones(records: pd.DataFrame, needed_s: Mapping[str, float]) -> pd.DataFrame:
-    """The records with what is too short for some recipe said so, and too_short where it is for all."""
-    records = records.copy()
+    """The records with too_short_for, which their message says too, and with too_short where that is every recipe."""
+    records = records.assign(too_short_for="")
     usable = records["status"] == "ok"
     rates_hz = [None if np.isnan(rate_hz) else rate_hz for rate_hz in records.loc[usable, "sampling_rate_hz"]]
     lengths = list(zip(records.loc[usable, "n_samples"], rates_hz, strict=True))
@@ -58,19 +60,21 @@ def _with_short_ones(records: pd.DataFrame, needed_s: Mapping[str, float]) -> pd
     found = [lacking[length] for length in lengths]
     messages = zip(records.loc[usable, "message"], found, strict=True)
     records.loc[usable, "message"] = [_joined(message, lack) for message, (lack, _) in messages]
-    records.loc[usable, "status"] = ["too_short" if for_all else "ok" for _, for_all in found]
+    records.loc[usable, "too_short_for"] = [RECIPE_SEPARATOR.join(short_for) for _, short_for in found]
+    for_all = [bool(short_for) and len(short_for) == len(needed_s) for _, short_for in found]
+    records.loc[usable, "status"] = np.where(for_all, "too_short", "ok")
     return records
 
 
-def _lacking(n_samples: float, rate_hz: float | None, needed_s: Mapping[str, float]) -> tuple[str, bool]:
-    """(what a recording is too short for, "" for nothing; whether that is every recipe)."""
+def _lacking(n_samples: float, rate_hz: float | None, needed_s: Mapping[str, float]) -> tuple[str, list[str]]:
+    """(what a recording lacks in words, "" for nothing; the recipes that it is too short for)."""
     # Without a sampling rate every recipe takes a recording to last 10 s, however much of it the recipe needs.
     least_s = ASSUMED_DURATION_S if rate_hz is None else 0
     lacking = {recipe: shortage(int(n_samples), rate_hz, max(seconds, least_s)) for recipe, seconds in needed_s.items()}
     short_for = [recipe for recipe, lack in lacking.items() if lack]
     if not short_for:
-        return "", False
-    return f"{lacking[short_for[0]]} by recipe {', '.join(short_for)}", len(short_for) == len(needed_s)
+        return "", []
+    return f"{lacking[short_for[0]]} by recipe {', '.join(short_for)}", short_for
 
 
 def _joined(*messages: str) -> str:

@@ -3,9 +3,11 @@
 import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,8 @@ import pyarrow.parquet as pq
 
 from twelvelead.atomic import replacing
 from twelvelead.errors import ConfigError, ModelError
-from twelvelead.models.weights import verified_path, weights_sha256
+from twelvelead.models.devices import leased_device
+from twelvelead.models.weights import read_record, verified_path, weights_sha256
 from twelvelead.tensors import prepared_rows
 
 BLOCK = 256  # rows of a tensor handed to a model at once, 30 MB of recipes deepecg and ecgfm
@@ -21,12 +24,26 @@ READ_AHEAD = 2  # blocks
 Block = tuple[list[tuple[str, int]], np.ndarray]  # (ecg_id, window) of n rows, signals (n, leads, samples)
 
 
+@contextmanager
+def leased_model(
+    weights: str | Path, converted: str | None, settings: Mapping, threads: int, device: str, on_gpu: bool
+) -> Iterator[tuple[Any, str]]:
+    """A model and the device it is on, which no other job computes on until the context ends.
+
+    weights  file of the record of its weights; converted, settings and threads as for load_model
+    device and on_gpu as for leased_device, which waits for a GPU where all are taken
+    Raises ModelError and ConfigError as load_model does.
+    """
+    with leased_device(device, on_gpu) as leased:
+        yield load_model(settings, read_record(weights), converted, leased, threads), leased
+
+
 def load_model(settings: Mapping, weights: Mapping, converted: str | None, device: str, threads: int):
     """The model of a record of verified weights, compared with the record again.
 
     settings   as registry.family_settings gives them, with trust_local_weights
     weights    as models.weights.record returns it
-    converted  the checkpoint as models.checkpoint.convert wrote it, for families that need it
+    converted  the checkpoint as models.converted_checkpoint.convert wrote it, for families that need it
     Raises ModelError for weights that are not those of the record, ConfigError for settings, which name the model.
     """
     family = import_module(f"twelvelead.models.{weights['family']}")

@@ -66,9 +66,11 @@ def check_task(name: str, task: Mapping, models: Mapping[str, Mapping], patterns
             labels = patterns if task["kind"] == "patterns" else task["labels"]
             _check_mapping(task, outputs, labels, root / task["mappings"][model])
         elif task["kind"] == "multilabel":
-            _check_labels(name, model, outputs, task["labels"])
+            remedy = "name a table from its outputs to labels under `mappings`"
+            _check_outputs(name, model, outputs, task["labels"], "label of the task", remedy)
         elif "mapping" not in entry:
-            _check_patterns(name, model, outputs, patterns)
+            remedy = "give the model a `mapping`"
+            _check_outputs(name, model, outputs, patterns, f"pattern of {PATTERNS}", remedy)
 
 
 def _check_keys_of_labels(name: str, task: Mapping) -> None:
@@ -139,19 +141,13 @@ def _check_mapping(task: Mapping, outputs: Sequence[str], labels: Sequence[str],
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _check_labels(name: str, model: str, outputs: Sequence[str], labels: Sequence[str]) -> None:
-    foreign = [output for output in outputs if output not in labels]
-    if foreign:
+def _check_outputs(
+    name: str, model: str, outputs: Sequence[str], expected: Sequence[str], meaning: str, remedy: str
+) -> None:
+    """Raises ConfigError for an output that is not among the `expected`, each of which is a `meaning` in words."""
+    foreign = next((output for output in outputs if output not in expected), None)
+    if foreign is not None:
         raise ConfigError(
-            f"task `{name}`: output {foreign[0]!r} of model `{model}` is no label of the task"
-            f"{did_you_mean(foreign[0], labels)}; name a table from its outputs to labels under `mappings`"
-        )
-
-
-def _check_patterns(name: str, model: str, outputs: Sequence[str], patterns: Sequence[str]) -> None:
-    foreign = [output for output in outputs if output not in patterns]
-    if foreign:
-        raise ConfigError(
-            f"task `{name}`: output {foreign[0]!r} of model `{model}` is no pattern of {PATTERNS}"
-            f"{did_you_mean(foreign[0], patterns)}; give the model a `mapping`"
+            f"task `{name}`: output {foreign!r} of model `{model}` is no {meaning}{did_you_mean(foreign, expected)}; "
+            f"{remedy}"
         )

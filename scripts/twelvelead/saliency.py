@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from twelvelead.atomic import replacing
 from twelvelead.errors import ModelError
-from twelvelead.recipes.ecgfm import ASSUMED_DURATION_S, N_SAMPLES, SAMPLING_RATE_HZ, WINDOW_S
+from twelvelead.recipes.ecgfm import N_SAMPLES, WINDOW_S, resampled_length
+from twelvelead.recipes.resampling import ASSUMED_DURATION_S
 
 FRAMES, FRAME_SAMPLES = 156, 16
 # The longest stretch that both frames and windows are whole multiples of: 8 ms.
@@ -99,16 +100,13 @@ def along_time(saliency: np.ndarray, n_samples: int, sampling_rate_hz: float | N
     Each frame is 4 values and the end of each window 1 of NaN, so that all are equally long and every frame begins
     where it does in the recording: the recipe stretches the first and the last sample onto those at 500 Hz, so that a
     value is 8 ms at 500 Hz and elsewhere differs from that by about a sample over the whole recording.
-    Raises ValueError for another number of frames.
+    Raises ValueError for another number of frames, SignalError for a recording that the recipe would not prepare.
     """
     if saliency.ndim != 2 or saliency.shape[1] != FRAMES:
         raise ValueError(f"saliency of shape {saliency.shape}, expected (windows, {FRAMES})")
-    if sampling_rate_hz is None:
-        sampling_rate_hz = n_samples / ASSUMED_DURATION_S
-        n_resampled = ASSUMED_DURATION_S * SAMPLING_RATE_HZ
-    else:
-        n_resampled = int(n_samples * SAMPLING_RATE_HZ / sampling_rate_hz)
-    sample_s = (n_samples - 1) / sampling_rate_hz / (n_resampled - 1)
+    n_resampled = resampled_length(n_samples, sampling_rate_hz)
+    rate_hz = n_samples / ASSUMED_DURATION_S if sampling_rate_hz is None else sampling_rate_hz
+    sample_s = (n_samples - 1) / rate_hz / (n_resampled - 1)
     values = np.full((len(saliency), N_SAMPLES // VALUE_SAMPLES), np.nan, dtype=np.float32)
     repeats = FRAME_SAMPLES // VALUE_SAMPLES
     values[:, : FRAMES * repeats] = np.repeat(saliency, repeats, axis=1)

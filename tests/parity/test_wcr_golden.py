@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from twelvelead.models import wcr
-from twelvelead.models.checkpoint import convert, read_checkpoint
+from twelvelead.models.checkpoint import read_checkpoint
+from twelvelead.models.converted_checkpoint import convert
 from twelvelead.models.wcr_architecture import architecture
 from twelvelead.models.wcr_network import expected_shapes
 

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig
 
 from twelvelead.labels.bert import load_bert
-from twelvelead.models.checkpoint import read_weights
+from twelvelead.models.converted_checkpoint import read_weights
 from twelvelead.models.wcr_architecture import architecture
 from twelvelead.models.wcr_network import network_of
 

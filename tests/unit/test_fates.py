@@ -68,8 +68,29 @@ def test_too_short_is_a_status_only_where_no_recipe_can_use_the_file():
         NEEDED_S,
     ).set_index("row")
     assert found["status"].to_dict() == {2: "ok", 3: "ok", 4: "too_short", 5: "too_short", 6: "flat"}
+    assert found["too_short_for"].to_dict() == {2: "", 3: "deepecg", 4: "deepecg; ecgfm", 5: "deepecg; ecgfm", 6: ""}
     assert found.loc[3, "message"] == "6 s at 500 Hz, needed the first 10 s by recipe deepecg"
     assert "recipe deepecg, ecgfm" in found.loc[4, "message"]
+
+
+def test_what_a_file_is_too_short_for_is_said_of_every_cell_that_has_to_do_with_it():
+    found = fates(
+        cells(
+            (2, "t", "a.xml", "a", "", "ok", ""),
+            (3, "t", "a.xml", "a", "duplicate", "ok", "the same file as row 2"),
+            (4, "t", "a.xml", "a", "not_selected", "ok", "split train"),
+            (5, "t", "b.xml", "b", "missing", "ok", "no such file"),
+        ),
+        records(("a", "ok", "by recipe ecgfm, as its author wrote", "wfdb", 500.0, 3000)),
+        NEEDED_S,
+    )
+    assert found["too_short_for"].tolist() == ["deepecg", "deepecg", "", ""]
+    assert found["status"].tolist() == ["ok", "duplicate", "not_selected", "missing"]
+
+
+def test_without_a_recipe_nothing_is_too_short():
+    found = fates(cells((2, "t", "a", "a", "", "ok", "")), records(("a", "ok", "", "wfdb", 500.0, 3)), {})
+    assert found.loc[0, ["status", "message", "too_short_for"]].tolist() == ["ok", "", ""]
 
 
 def test_deepecgs_reports():

@@ -1,5 +1,6 @@
 """Blocks of prepared rows, read ahead, and the Parquet they become."""
 
+import json
 import threading
 import time
 
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twelvelead.config import read_yaml
 from twelvelead.errors import ModelError
-from twelvelead.inference import blocks, predict_chunk, read_ahead
+from twelvelead.inference import blocks, leased_model, load_model, predict_chunk, read_ahead
+from twelvelead.models.weights import record
 from twelvelead.tensors import RowStatus, TensorWriter, write_statuses
 
 
@@ -96,3 +99,32 @@ def test_a_model_that_fails_leaves_no_file(tmp_path):
     with pytest.raises(ModelError):
         predict_chunk(Doubling(), *write_shards(tmp_path, [20]), tmp_path / "out.parquet")
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """The file of the record of the model that ships with package openecg, and what is in it."""
+    weights = record("openecg_rhythm", read_yaml("config/models.yaml")["openecg_rhythm"], tmp_path)
+    (tmp_path / "weights.json").write_text(json.dumps(weights), encoding="utf-8")
+    return tmp_path / "weights.json", weights
+
+
+def test_a_leased_model_is_the_one_of_its_record(recorded):
+    path, weights = recorded
+    signals = np.random.default_rng(0).normal(0, 0.2, (2, 4, 5000)).astype(np.float32)
+    with leased_model(path, None, {"codec": "codec_v6"}, 1, "auto", on_gpu=False) as (model, device):
+        found = model.predict(signals)
+    expected = load_model({"codec": "codec_v6"}, weights, None, "cpu", 1).predict(signals)
+    assert device == "cpu"
+    assert np.isfinite(found).all()
+    assert found.tobytes() == expected.tobytes()
+
+
+def test_weights_that_are_not_the_recorded_ones_are_refused_before_the_model_is_used(recorded):
+    path, weights = recorded
+    path.write_text(json.dumps(weights | {"files": dict.fromkeys(weights["files"], "0" * 64)}), encoding="utf-8")
+    with (
+        pytest.raises(ModelError, match="model `openecg_rhythm`: .* has sha256 .* expected 000"),
+        leased_model(path, None, {"codec": "codec_v6"}, 1, "cpu", on_gpu=True),
+    ):
+        pytest.fail("the context was entered")

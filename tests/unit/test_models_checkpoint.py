@@ -6,7 +6,6 @@ import contextlib
 import enum
 import functools
 import io
-import json
 import operator
 import os
 import pathlib
@@ -14,32 +13,18 @@ import pickle
 import sys
 import types
 import zipfile
-from importlib import import_module
-from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twelvelead.config import load_config, read_yaml
 from twelvelead.errors import ModelError
 from twelvelead.models import inert_pickle
-from twelvelead.models.checkpoint import convert, read_checkpoint, read_weights, sha256
+from twelvelead.models.checkpoint import read_checkpoint
+from twelvelead.models.converted_checkpoint import convert, read_weights
 from twelvelead.models.inert_pickle import PlainObject, TensorRecord
-from twelvelead.models.weights import files_of, record, why_not_at_hand
-from twelvelead.registry import Registry, family_settings
-
-ROOT = Path(__file__).resolve().parents[2]
-
-CONFIG = {"_name": "ecg_transformer_classifier", "encoder_layers": 2, "encoder_attention_heads": 4, "num_labels": 3}
-
-
-def save(path, config=None, dtype=torch.float32, **top):
-    tensors = {"a.weight": torch.arange(6.0).reshape(2, 3).T.to(dtype), "b": torch.tensor([0.5], dtype=dtype)}
-    content = {"args": None, "cfg": {"model": CONFIG if config is None else config}, "model": tensors, **top}
-    torch.save(content, path)
-    return path
+from unit.checkpoint_files import CONFIG, save
 
 
 class Reduced:
@@ -196,79 +181,6 @@ def test_arguments_of_an_older_version_serve_as_configuration(tmp_path):
     assert read_checkpoint(tmp_path / "model.pt").model_config == CONFIG
 
 
-def test_the_pretrained_configuration_decides_the_encoder(tmp_path):
-    save(tmp_path / "wcr.pt")
-    assert read_weights(tmp_path).model_config["encoder_attention_heads"] == 4
-    base = {"_name": "wav2vec2_cmsc", "encoder_attention_heads": 8, "num_labels": 99}
-    save(tmp_path / "base_ssl.pt", base)
-    assert read_weights(tmp_path).model_config == {**CONFIG, "encoder_attention_heads": 8}
-    save(tmp_path / "wcr.pt", {**CONFIG, "no_pretrained_weights": True})
-    assert read_weights(tmp_path / "wcr.pt").model_config["encoder_attention_heads"] == 4
-
-
-def test_conversion_is_repeatable_hashed_and_verified(tmp_path):
-    folder = tmp_path / "m"
-    folder.mkdir()
-    save(folder / "wcr.pt", argparse.Namespace(**CONFIG), torch.float16)
-    save(folder / "base_ssl.pt", {"encoder_attention_heads": 8})
-    first, second = (convert(folder, tmp_path / name / "wcr.safetensors") for name in ("first", "second"))
-    assert first.read_bytes() == second.read_bytes()
-    assert first.with_suffix(".json").read_bytes() == second.with_suffix(".json").read_bytes()
-    described = json.loads(first.with_suffix(".json").read_text())
-    assert described["source_sha256"] == {name: sha256(folder / name) for name in ("wcr.pt", "base_ssl.pt")}
-    converted, original = read_weights(first), read_weights(folder)
-    assert converted.model_config == original.model_config
-    assert converted.model_config["encoder_attention_heads"] == 8
-    for name, tensor in original.tensors.items():
-        assert converted.tensors[name].shape == tensor.shape
-        assert torch.equal(converted.tensors[name].read(), tensor.read())
-    before = first.stat().st_mtime_ns
-    verified = described["source_sha256"]
-    assert convert(folder, first, verified).stat().st_mtime_ns == before
-    for others in ({"wcr.pt": verified["wcr.pt"]}, verified | {"wcr.pt": "0" * 64}):
-        with pytest.raises(ModelError, match=r"(base_ssl|wcr)\.pt has sha256 .* as it was verified"):
-            convert(folder, tmp_path / "other/wcr.safetensors", others)
-    save(folder / "wcr.pt", {**CONFIG, "num_labels": 5})
-    assert read_weights(convert(folder, first)).model_config["num_labels"] == 5
-    content = bytearray(first.read_bytes())
-    content[-1] ^= 1
-    first.write_bytes(content)
-    with pytest.raises(ModelError, match="convert it again"):
-        read_weights(first)
-
-
-def test_the_checkpoint_that_was_verified_is_converted_among_those_of_a_folder(tmp_path):
-    folder = tmp_path / "m"
-    folder.mkdir()
-    wanted, other = save(folder / "finetuned.pt"), save(folder / "pretrained.pt", {**CONFIG, "num_labels": 9})
-    for path, n_labels in ((wanted, 3), (other, 9)):
-        verified = {path.name: sha256(path), "model.yaml": "0" * 64}
-        converted = convert(folder, tmp_path / f"{path.stem}.safetensors", verified)
-        assert read_weights(converted).model_config["num_labels"] == n_labels
-        assert json.loads(converted.with_suffix(".json").read_text())["source_sha256"] == {path.name: sha256(path)}
-    for both in (None, {path.name: sha256(path) for path in (wanted, other)}):
-        with pytest.raises(ModelError, match=r"has finetuned\.pt, pretrained\.pt, expected one finetuned \.pt"):
-            convert(folder, tmp_path / "both.safetensors", both)
-
-
-ECG_FM = ROOT.parent / "shared/golden/ecg_fm"
-
-
-@pytest.mark.skipif(not ECG_FM.is_dir(), reason="needs the golden files of ECG-FM")
-def test_ecg_fms_repository_serves_as_a_weights_folder(tmp_path):
-    registry = Registry.load(ROOT, load_config({}, read_yaml(ROOT / "config/schemas/config.schema.yaml")))
-    entry = registry.models["ecgfm_physionet2021"]
-    (tmp_path / "ecgfm_physionet2021").symlink_to(ECG_FM)
-    assert why_not_at_hand("ecgfm_physionet2021", entry, tmp_path, trusting=False) == ""
-    assert set(files_of("ecgfm_physionet2021", entry, tmp_path)) == {
-        str(tmp_path / "ecgfm_physionet2021" / file) for file in entry["source"]["files"]
-    }
-    recorded = record("ecgfm_physionet2021", entry, tmp_path)
-    converted = convert(recorded["path"], tmp_path / "converted.safetensors", recorded["files"])
-    model = import_module("twelvelead.models.ecgfm").load(converted, "cpu", family_settings(entry))
-    assert list(model.outputs) == entry["labels"]
-
-
 def rewritten(path, change):
     """The checkpoint with entries of its zip changed."""
     with zipfile.ZipFile(path) as archive:
@@ -299,27 +211,11 @@ def test_damaged_files_are_named(tmp_path):
         read_checkpoint(path)
 
 
-def test_what_is_no_model_is_named(tmp_path):
-    with pytest.raises(ModelError, match="no such file or folder"):
-        read_weights(tmp_path / "absent")
-    with pytest.raises(ModelError, match="no .pt file other than base_ssl.pt"):
-        read_weights(tmp_path)
-    torch.save({"model": {"a": torch.ones(1)}}, tmp_path / "a.pt")
-    with pytest.raises(ModelError, match="has model, expected tensors under 'model' and configuration"):
-        read_weights(tmp_path)
-    save(tmp_path / "a.pt", model={"a": torch.ones(2, dtype=torch.int64)})
-    with pytest.raises(ModelError, match=r"'a' is torch.int64 \(2,\)"):
-        read_weights(tmp_path)
-    save(tmp_path / "b.pt")
-    with pytest.raises(ModelError, match="a.pt, b.pt"):
-        read_weights(tmp_path)
-
-
 def test_a_tensor_larger_than_its_storage_is_refused(tmp_path):
     for config in (CONFIG, argparse.Namespace(**CONFIG)):
-        save(tmp_path / "a.pt", config, model={"a": torch.ones(1).expand(1000, 1000)})
+        path = save(tmp_path / "a.pt", config, model={"a": torch.ones(1).expand(1000, 1000)})
         with pytest.raises(ModelError, match="expected a whole tensor"):
-            read_weights(tmp_path)
+            read_checkpoint(path)
 
 
 PLAIN = st.recursive(

@@ -2,38 +2,16 @@
 
 import numpy as np
 import pytest
-import torch
 
 from twelvelead.errors import ConfigError, ModelError
 from twelvelead.models import ecgfm, wcr
-from twelvelead.models.wcr_architecture import architecture
-from twelvelead.models.wcr_network import POSITION_CONV, WEIGHT_NORM, expected_shapes
 from twelvelead.windows import probabilities
-
-CONFIG = {
-    "encoder_layers": 2,
-    "encoder_embed_dim": 16,
-    "encoder_ffn_embed_dim": 16,
-    "encoder_attention_heads": 2,
-    "layer_norm_first": False,
-    "conv_feature_layers": "[(8, 2, 2)] * 4",
-    "conv_bias": False,
-    "conv_pos": 8,
-    "conv_pos_groups": 4,
-    "num_labels": 3,
-    "saliency": False,
-}
-OUTPUTS = ["AF", "CRBBB|RBBB", "PVC|VPB"]
+from unit.random_ecgfm import OUTPUTS, write_checkpoint
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    generator = torch.Generator().manual_seed(0)
-    shapes = expected_shapes(architecture(CONFIG), tuple(POSITION_CONV + name for name in WEIGHT_NORM[0]))
-    tensors = {name: torch.randn(shape, generator=generator) * 0.3 for name, shape in shapes.items()}
-    path = tmp_path_factory.mktemp("ecgfm") / "physionet_finetuned.pt"
-    torch.save({"cfg": {"model": CONFIG}, "model": tensors}, path)
-    return path
+    return write_checkpoint(tmp_path_factory.mktemp("ecgfm") / "physionet_finetuned.pt")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The WCR family on small random checkpoints: layer texts, tensors, settings, and independence from the batch."""
 
 import threading
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from twelvelead.errors import ConfigError, ModelError
-from twelvelead.models import wcr
-from twelvelead.models.checkpoint import convert
-from twelvelead.models.wcr_architecture import MOST_CONV_LAYERS, architecture, frames, parse_conv_layers
-from twelvelead.models.wcr_network import POSITION_CONV, WEIGHT_NORM, expected_shapes
+from twelvelead.models import FAMILIES, wcr
+from twelvelead.models.converted_checkpoint import convert
+from twelvelead.models.wcr_architecture import MOST_CONV_LAYERS, frames, parse_conv_layers
+from twelvelead.models.wcr_network import POSITION_CONV, WEIGHT_NORM
+from unit.random_ecgfm import random_tensors
 
 CONFIG = {
     "encoder_layers": 2,
@@ -32,16 +34,10 @@ CONFIG = {
 OUTPUTS = {"outputs": ["A", "B", "C"]}
 
 
-def checkpoint_tensors(config, weight_norm=WEIGHT_NORM[0]):
-    generator = torch.Generator().manual_seed(0)
-    shapes = expected_shapes(architecture(config), tuple(POSITION_CONV + name for name in weight_norm))
-    return {name: torch.randn(shape, generator=generator) * 0.3 for name, shape in shapes.items()}
-
-
 def save(folder, tensors=None, weight_norm=WEIGHT_NORM[0], **changes):
     config = {**CONFIG, **changes}
     folder.mkdir(exist_ok=True)
-    tensors = checkpoint_tensors(config, weight_norm) if tensors is None else tensors
+    tensors = random_tensors(config, weight_norm) if tensors is None else tensors
     torch.save({"cfg": {"model": config}, "model": tensors}, folder / "wcr_test.pt")
     return folder
 
@@ -128,7 +124,7 @@ def test_variants_load_and_agree_over_padding(tmp_path, changes, weight_norm):
 
 
 def test_weight_norm_is_folded_as_torch_computes_it(tmp_path):
-    tensors = checkpoint_tensors(CONFIG)
+    tensors = random_tensors(CONFIG)
     magnitude, direction = (tensors[POSITION_CONV + name] for name in WEIGHT_NORM[0])
     model = wcr.load(save(tmp_path / "m", tensors), "cpu", OUTPUTS)
     found = model._network.encoder.conv_pos.pos_conv[0].weight
@@ -263,7 +259,7 @@ def test_wrong_tensors_are_named(tmp_path):
     def loaded(tensors):
         return wcr.load(save(tmp_path / "m", tensors), "cpu", OUTPUTS)
 
-    whole = checkpoint_tensors(CONFIG)
+    whole = random_tensors(CONFIG)
     loaded({**whole, "encoder.mask_emb": torch.ones(24), "encoder.quantizer.vars": torch.ones(1, 2, 3)})
     name = "encoder.encoder.layers.1.fc1.weight"
     with pytest.raises(ModelError, match=rf"{name} has shape \(32, 23\), expected \(32, 24\)"):
@@ -316,3 +312,10 @@ def test_masks_that_are_not_padding_at_the_end_are_refused(tmp_path):
         model.logits(signals(1), np.zeros((1, 2500)))
     everything = np.ones((1, 2500), dtype=bool)
     assert np.isnan(model.logits(signals(1), everything)).all()
+
+
+@pytest.mark.parametrize("family", ["wcr", "ecgfm"])
+def test_families_said_to_run_in_reduced_precision_read_the_setting(tmp_path, family):
+    assert FAMILIES[family].reduced_precision
+    with pytest.raises(ConfigError, match=f"family {family}: precision is 'int8' on cpu, expected float32"):
+        import_module(f"twelvelead.models.{family}").load(save(tmp_path / "m"), "cpu", {**OUTPUTS, "precision": "int8"})

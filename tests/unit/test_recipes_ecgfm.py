@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twelvelead.errors import TooShort, UnreadableFile
-from twelvelead.recipes.ecgfm import N_SAMPLES, SAMPLING_RATE_HZ, SHAPE, prepare
+from twelvelead.recipes.ecgfm import N_SAMPLES, SAMPLING_RATE_HZ, SHAPE, prepare, resampled_length
 
 
 def noise(n: int, seed: int = 0) -> np.ndarray:
@@ -53,6 +53,12 @@ def test_windows_follow_the_definition(rate_hz, duration_s, seed):
 )
 def test_number_of_windows(n, rate_hz, n_windows):
     assert prepare(noise(n), rate_hz).shape == (n_windows, *SHAPE)
+    assert resampled_length(n, rate_hz) // N_SAMPLES == n_windows
+
+
+@pytest.mark.parametrize(("n", "rate_hz", "expected"), [(2934, 400, 3667), (4096, 400, 5120), (3000, None, 5000)])
+def test_a_resampled_length_is_rounded_down_and_10_s_where_the_file_gives_no_rate(n, rate_hz, expected):
+    assert resampled_length(n, rate_hz) == expected
 
 
 def test_at_500_hz_samples_are_only_standardised():

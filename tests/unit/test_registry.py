@@ -111,7 +111,11 @@ def test_a_wrong_entry_is_an_error_that_says_what_was_expected(own, entry, messa
     ("labels", "kind", "message"),
     [
         (["a", "b"], "binary", "has 2 outputs; it needs one"),
-        (["Afib", "Aflutte"], "patterns", "output 'Aflutte' of model `net` is no pattern"),
+        (
+            ["Afib", "Aflutte"],
+            "patterns",
+            r"output 'Aflutte' of model `net` is no pattern of .*77\.csv; did you mean `Atrial flutter`.*a `mapping`$",
+        ),
     ],
 )
 def test_a_task_and_the_outputs_of_its_models_must_fit(own, labels, kind, message):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twelvelead import saliency
-from twelvelead.errors import ModelError
+from twelvelead.errors import ModelError, TooShort
 from twelvelead.recipes import ecgfm
 from twelvelead.saliency import FRAMES, along_time, find_saliency, write_saliency
 
@@ -128,3 +128,8 @@ def test_values_of_a_window_are_its_frames_and_a_gap_of_four_samples():
 def test_saliency_of_another_shape_is_refused(shape):
     with pytest.raises(ValueError, match=r"saliency of shape .*, expected \(windows, 156\)"):
         along_time(np.zeros(shape), 5000, 500.0)
+
+
+def test_saliency_of_a_recording_without_a_window_is_refused():
+    with pytest.raises(TooShort, match="2499 samples at 500 Hz"):
+        along_time(np.zeros((1, FRAMES)), 2499, 500.0)

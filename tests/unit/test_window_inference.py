@@ -7,7 +7,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
@@ -16,38 +15,20 @@ from twelvelead import inference
 from twelvelead.errors import ModelError
 from twelvelead.inference import blocks
 from twelvelead.models import ecgfm
-from twelvelead.models.wcr_architecture import architecture
-from twelvelead.models.wcr_network import POSITION_CONV, WEIGHT_NORM, expected_shapes
 from twelvelead.tensors import RowStatus, TensorWriter, prepared_ids, prepared_rows, read_statuses, write_statuses
 from twelvelead.window_inference import aggregate_windows, predict_windows, saliency_of_windows
 from twelvelead.windows import probabilities, read_aggregations
+from unit.random_ecgfm import CONFIG, OUTPUTS, write_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT.parent / "shared" / "golden" / "ecg_fm" / "physionet_finetuned.pt"
-CONFIG = {
-    "encoder_layers": 1,
-    "encoder_embed_dim": 8,
-    "encoder_ffn_embed_dim": 8,
-    "encoder_attention_heads": 2,
-    "layer_norm_first": False,
-    "conv_feature_layers": "[(4, 2, 2)] * 4",
-    "conv_bias": False,
-    "conv_pos": 8,
-    "conv_pos_groups": 4,
-    "num_labels": 3,
-    "saliency": False,
-}
-OUTPUTS = ["AF", "CRBBB|RBBB", "PVC|VPB"]
+EMBEDDING = pa.list_(pa.float32(), CONFIG["encoder_embed_dim"])
 COUNTS = [[2, 1, 5], [], [3], [0, 1, 4, 0, 2]]  # windows of every recording of every shard; 0 is one that is not ok
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    generator = torch.Generator().manual_seed(0)
-    shapes = expected_shapes(architecture(CONFIG), tuple(POSITION_CONV + name for name in WEIGHT_NORM[0]))
-    tensors = {name: torch.randn(shape, generator=generator) * 0.3 for name, shape in shapes.items()}
-    path = tmp_path_factory.mktemp("ecgfm") / "physionet_finetuned.pt"
-    torch.save({"cfg": {"model": CONFIG}, "model": tensors}, path)
+    path = write_checkpoint(tmp_path_factory.mktemp("ecgfm") / "physionet_finetuned.pt")
     return ecgfm.load(path, "cpu", {"outputs": OUTPUTS})
 
 
@@ -127,7 +108,7 @@ def test_windows_and_embeddings_are_the_models(model, tmp_path, monkeypatch, blo
     assert n == len(logits) == len(embeddings) == 18
     assert logits.schema.names == ["ecg_id", "window", *OUTPUTS]
     assert logits.schema.field("window").type == pa.int32()
-    assert embeddings.schema.field("embedding").type == pa.list_(pa.float32(), 8)
+    assert embeddings.schema.field("embedding").type == EMBEDDING
     for table in (logits, embeddings):
         keys = zip(table.column("ecg_id").to_pylist(), table.column("window").to_pylist(), strict=True)
         assert list(keys) == rows_of(COUNTS)
@@ -153,7 +134,7 @@ def test_a_chunk_without_windows_has_files_without_rows(model, tmp_path):
     assert saliency_of_windows(model, tensors, statuses, saliency) == 0
     assert aggregate_windows(windows, OUTPUTS, ["mean"] * 3, predictions) == 0
     assert pq.read_schema(predictions).names == ["ecg_id", *OUTPUTS]
-    assert pq.read_schema(embeddings).field("embedding").type == pa.list_(pa.float32(), 8)
+    assert pq.read_schema(embeddings).field("embedding").type == EMBEDDING
     assert [len(pq.read_table(path)) for path in (windows, embeddings, saliency, predictions)] == [0] * 4
 
 

@@ -4,14 +4,11 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 import wfdb
 from scipy.special import expit
 
 from twelvelead.ecg import LEADS as ECG_LEADS
-from twelvelead.models.wcr_architecture import architecture
-from twelvelead.models.wcr_network import POSITION_CONV, WEIGHT_NORM, expected_shapes
-from unit.test_models_ecgfm import CONFIG
+from unit.random_ecgfm import CONFIG, write_checkpoint
 from workflow.running import run, snakemake, tree
 
 LABELS = ["1dAVb", "RBBB", "LBBB", "SB", "ST", "AF"]
@@ -20,16 +17,6 @@ MODEL = "ecgfm_physionet2021"
 BATCHES = {"parts": {"table": "auto", "signals": "code15"}}
 QUICK = {"replicates": 100, "slope_replicates": 100, "least_positives": 5}
 SMALL = {"labels": 2, "ecgs": 8}
-
-
-def write_checkpoint(path, n_labels, seed=0):
-    """A whole checkpoint of a small network, as fairseq-signals lays it out."""
-    config = {**CONFIG, "num_labels": n_labels}
-    generator = torch.Generator().manual_seed(seed)
-    shapes = expected_shapes(architecture(config), tuple(POSITION_CONV + name for name in WEIGHT_NORM[0]))
-    tensors = {name: torch.randn(shape, generator=generator) * 0.3 for name, shape in shapes.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"cfg": {"model": config}, "model": tensors}, path)
 
 
 def write_code15(folder, seed=0):

@@ -95,9 +95,9 @@ def predicted_labels(
         {
             "file_name": scored["file"],
             "predicted": _joined(found.called, found.labels, SEPARATOR),
-            "actual": _actual(found, labels),
+            "actual": _in_order(found.truth == 1, found, labels),
             "exact_match": match,
-            "not_compared": _not_compared(found, labels),
+            "not_compared": _in_order(found.called & ~found.compared, found, labels),
         }
     )
     if codes:
@@ -136,14 +136,6 @@ def label_table(truth: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
     percent = np.divide(100 * positives, known, out=np.full(len(labels), np.nan), where=known > 0)
     columns = {"known": known, "positives": positives, "percent": percent, "unknown": len(truth) - known}
     return pd.DataFrame({"label": list(labels), **columns})
-
-
-def _actual(found: CalledLabels, order: Sequence[str]) -> list[str]:
-    return _in_order(found.truth == 1, found, order)
-
-
-def _not_compared(found: CalledLabels, order: Sequence[str]) -> list[str]:
-    return _in_order(found.called & ~found.compared, found, order)
 
 
 def _in_order(of_labels: np.ndarray, found: CalledLabels, order: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from twelvelead.errors import ConfigError, ModelError
 from twelvelead.models.batching import halving_batches, nan_where_not_finite
-from twelvelead.models.checkpoint import read_weights
+from twelvelead.models.converted_checkpoint import read_weights
 from twelvelead.models.settings import InferenceSettings, check_signals
 from twelvelead.models.torch_runtime import block_workers, exact_block, exact_inference, torch_device
 from twelvelead.models.wcr_architecture import N_LEADS, N_SAMPLES, frames, parse_conv_layers
@@ -112,7 +112,7 @@ def load(path: str | Path, device: str, settings: Mapping, family: str = "wcr") 
     """The network of a checkpoint, in evaluation mode.
 
     path      folder in DeepECG's layout (one finetuned .pt, base_ssl.pt beside it or not), the finetuned .pt itself, or
-              what checkpoint.convert wrote
+              what converted_checkpoint.convert wrote
     device    cpu, cuda or cuda:N
     settings  see InferenceSettings; beyond it output_order (column i of the results is the network's output
               output_order[i]) and precision (float32, or on a GPU bfloat16 or float16), each optional

@@ -24,7 +24,7 @@ from twelvelead.models.lockfile import (
     weight_patterns,
 )
 
-# Read with a checkpoint that it lies beside; see models.checkpoint.
+# Read with a checkpoint that it lies beside; see models.converted_checkpoint.
 BASE_CHECKPOINT = "base_ssl.pt"
 
 

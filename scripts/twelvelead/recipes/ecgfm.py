@@ -27,7 +27,7 @@ def prepare(signal: np.ndarray, sampling_rate_hz: float | None) -> np.ndarray:
     """
     if signal.ndim != 2 or len(signal) != len(LEADS):
         raise ValueError(f"signal of shape {signal.shape}, expected ({len(LEADS)}, n)")
-    n_resampled = _resampled_length(signal.shape[1], sampling_rate_hz)
+    n_resampled = resampled_length(signal.shape[1], sampling_rate_hz)
     n_windows = n_resampled // N_SAMPLES
     windows = np.empty((n_windows, *SHAPE), dtype=np.float32)
     for row, lead in enumerate(signal):
@@ -36,7 +36,8 @@ def prepare(signal: np.ndarray, sampling_rate_hz: float | None) -> np.ndarray:
     return windows
 
 
-def _resampled_length(n: int, sampling_rate_hz: float | None) -> int:
+def resampled_length(n: int, sampling_rate_hz: float | None) -> int:
+    """The number of samples at 500 Hz that the recipe makes of n; arguments and errors as for `prepare`."""
     if sampling_rate_hz is None:
         lacking = shortage(n, None, ASSUMED_DURATION_S)
         if lacking:

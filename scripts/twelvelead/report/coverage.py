@@ -1,16 +1,13 @@
 """Which of a task's usable ECGs each model predicts, and why it predicts no more."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from twelvelead.fates import RECIPE_SEPARATOR
 from twelvelead.recipes import DURATION_S
 from twelvelead.report.wording import plural
-
-# As fates writes it into the message of a recording that is long enough for some recipe alone.
-SHORT_FOR = re.compile(r"\bby recipe ([\w, ]+)")
 
 
 @dataclass(frozen=True)
@@ -68,8 +65,8 @@ def coverages(
 
 def _coverage(recordings: pd.DataFrame, model: str, scored: pd.DataFrame, recipe: str) -> Coverage:
     usable = recordings[recordings["status"] == "ok"]
-    left_out = usable.loc[~usable["row"].isin(scored["row"]), "message"]
-    too_short = sum(recipe in short_for(message) for message in left_out)
+    left_out = usable.loc[~usable["row"].isin(scored["row"]), "too_short_for"]
+    too_short = sum(recipe in names.split(RECIPE_SEPARATOR) for names in left_out)
     return Coverage(
         model=model,
         recipe=recipe,
@@ -80,11 +77,6 @@ def _coverage(recordings: pd.DataFrame, model: str, scored: pd.DataFrame, recipe
         refused=len(left_out) - too_short,
         too_short_for_all=int((recordings["status"] == "too_short").sum()),
     )
-
-
-def short_for(message: str) -> list[str]:
-    """The recipes for which, by its message in recordings.csv, a usable recording is too short."""
-    return [recipe.strip() for names in SHORT_FOR.findall(message) for recipe in names.split(",")]
 
 
 def differences(coverage: Sequence[Coverage]) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from twelvelead.assembly import targets_of, truth_column
@@ -19,7 +18,8 @@ from twelvelead.report.figure_file import stylesheet
 from twelvelead.report.label_rows import shown
 from twelvelead.report.plot_frame import Panel, axes, minus, ticks, x_axis_name
 from twelvelead.report.probability_figure import POSITIVE
-from twelvelead.report.svg import drawing, element, printable
+from twelvelead.report.svg import drawing, element
+from twelvelead.report.templates import FOLDER, template
 from twelvelead.scoring import TRUTH_OF_KIND
 
 MOST_POINTS = 4000  # of a panel
@@ -30,7 +30,6 @@ MARGIN = 0.04  # of an axis, beyond the outermost points
 FEW_POINTS = 500  # up to so many are drawn larger
 AXES = ["pc1", "pc2"]
 SUPERSCRIPT = str.maketrans("-0123456789", "\N{SUPERSCRIPT MINUS}⁰¹²³⁴⁵⁶⁷⁸⁹")
-FOLDER = Path(__file__).parent
 # Words and styles of the classes of points. Those that are drawn later lie on top.
 UNKNOWN, WITHOUT, WITH = ("truth unknown", "unknown"), ("without", "without"), ("with the label", f"with {POSITIVE}")
 ALL = ("recordings", "without")
@@ -109,7 +108,7 @@ def render_map(
     """
     maps = [] if summary.reason else _maps(points.dropna(subset=AXES), summary, tasks, most_labels)
     classes = [one for task in maps for panel in task.panels for one in panel.classes]
-    return _environment().get_template("embedding_map.html.j2").render(
+    return template("embedding_map.html.j2").render(
         batch=batch,
         model=model,
         summary=summary,
@@ -218,16 +217,3 @@ def dots_path(panel: Panel, at: np.ndarray) -> str:
     tenths = np.stack([panel.x(at[:, 0]), panel.y(at[:, 1])], axis=1) * 10
     places = np.unique(np.rint(tenths).astype(int), axis=0) / 10
     return "".join(f"M{x:g} {y:g}h0" for x, y in places.tolist())
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
-    environment.filters["count"] = lambda value: f"{value:,}"
-    return environment

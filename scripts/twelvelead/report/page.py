@@ -5,9 +5,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from twelvelead.report.content import CellCounts, Estimate, PageContent
@@ -17,7 +15,7 @@ from twelvelead.report.label_rows import FEW, FEW_WORDS, is_few
 from twelvelead.report.plot_frame import minus, three_digits
 from twelvelead.report.reporting_guideline import guideline_items
 from twelvelead.report.statuses import SIGNAL_STATUSES, TRUTH_STATUSES
-from twelvelead.report.svg import printable
+from twelvelead.report.templates import FOLDER, template
 from twelvelead.report.viewer import viewer_css, viewer_html, viewer_js
 from twelvelead.table import NOT_SELECTED
 
@@ -25,7 +23,6 @@ MOST_PROBLEMS = 50
 MOST_STATEMENTS = 50
 # A forest plot with more rows than this is folded.
 ROWS_AT_SIGHT = 16
-FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class _StatusTable:
 def render_page(content: PageContent) -> str:
     """The report as HTML. Whatever the user supplied (names, messages, diagnosis texts) is escaped."""
     identifier = _identifiers()
-    return _environment().get_template("page.html.j2").render(
+    return template("page.html.j2", FILTERS).render(
         content=content,
         style=Markup(_style()),
         script=Markup(_script()),
@@ -90,29 +87,6 @@ def _policy() -> str:
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
-    environment.filters |= {
-        "count": lambda value: f"{value:,}",
-        "halves": lambda value: f"{value:,.10g}",
-        "share": lambda part, whole: f"{100 * part / whole:.1f} %" if whole else "–",
-        "score": _score,
-        "signed": lambda value: _score(value, "+"),
-        "cut_off": lambda value: "–" if value is None else three_digits(value),
-        "interval": _interval,
-        "p_value": _p_value,
-        "plain": lambda value: "–" if value is None else minus(f"{value:.4g}"),
-    }
-    return environment
-
-
 def _score(value: float | None, sign: str = "") -> str:
     return "–" if value is None else minus(f"{value:{sign}.3f}")
 
@@ -129,6 +103,18 @@ def _p_value(value: float | None) -> str:
     if value is None:
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+FILTERS = {
+    "halves": lambda value: f"{value:,.10g}",
+    "share": lambda part, whole: f"{100 * part / whole:.1f} %" if whole else "–",
+    "score": _score,
+    "signed": lambda value: _score(value, "+"),
+    "cut_off": lambda value: "–" if value is None else three_digits(value),
+    "interval": _interval,
+    "p_value": _p_value,
+    "plain": lambda value: "–" if value is None else minus(f"{value:.4g}"),
+}
 
 
 def _status_table(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from twelvelead.assembly import matrices, targets_of
 from twelvelead.report.content import Figure
-from twelvelead.report.coverage import Coverage, differences, short_for
+from twelvelead.report.coverage import Coverage, differences
 from twelvelead.report.flow_diagram import FlowStep, flow_diagram
 from twelvelead.report.statuses import SIGNAL_STATUSES, TRUTH_STATUSES
 
@@ -57,7 +57,7 @@ def participant_flow(
 
 def _left_by_every_model(recordings: pd.DataFrame) -> tuple[tuple[str, int], ...]:
     """(reason, count) of usable ECGs that no model of the task predicts."""
-    too_short = sum(bool(short_for(message)) for message in recordings["message"])
+    too_short = int((recordings["too_short_for"] != "").sum())
     reasons = (("too short for every model", too_short), ("no model could prepare it", len(recordings) - too_short))
     return tuple((reason, count) for reason, count in reasons if count)
 
