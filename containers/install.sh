@@ -2,6 +2,14 @@
 # What the Dockerfile and twelvelead.def do alike, so that it stands once: the pinned packages in /opt/venv, and the
 # folder of DeepECG's mounts. TORCH_INDEX is the package index that torch comes from; empty = the one pip is set to use.
 set -eu
+
+# Secrets and caches: .dockerignore keeps the same names out of Docker's build, but Apptainer copies folders whole.
+remove_unwanted() {
+  for name in 'api_key*.json' '*.token' .env '.env.*' .netrc '*.pem' '*.key' __pycache__ '*.egg-info' '.*_cache' '*.sif'; do
+    find "$@" -name "$name" -prune -exec rm -rf {} +
+  done
+}
+
 pip() { /opt/venv/bin/pip --disable-pip-version-check --no-cache-dir "$@"; }
 
 python3 -m venv /opt/venv
@@ -16,4 +24,5 @@ chmod 755 /opt/venv/bin/twelvelead
 # Like /tmp: a container may be run as any user, who keeps Snakemake's records here.
 mkdir -p /app/inputs /app/outputs /app/ecg_signals /app/preprocessing /app/weights
 chmod 1777 /app /app/outputs /app/preprocessing /app/weights
+remove_unwanted /opt/twelvelead /app/weights
 ln -s /opt/twelvelead/containers/run_pipeline.bash /app/run_pipeline.bash

@@ -11,15 +11,35 @@ mode=
 values=() # for Snakemake's --config
 errors=()
 
-# The value of a key of heartwise.config; a comment may follow it.
+usage() {
+  cat <<'END'
+bash run_pipeline.bash [--mode MODE] [--csv_file_name FILE]
+  --mode MODE           preprocessing, analysis or full_run; by default that of heartwise.config, else full_run
+  --csv_file_name FILE  the table, relative to data_path of heartwise.config
+END
+}
+
+# The value of a key of heartwise.config, without its quotes; a comment may follow it.
 setting() {
-  sed -nE "s/^$1[[:space:]]*:[[:space:]]*//p" "$config" | sed -E 's/(^|[[:space:]]+)#.*//; s/[[:space:]]*$//' | tail -n 1
+  sed -nE "s/^$1[[:space:]]*:[[:space:]]*//p" "$config" | tail -n 1 |
+    sed -E "s/^\"([^\"]*)\".*/\1/; t; s/^'([^']*)'.*/\1/; t; s/(^|[[:space:]]+)#.*//; s/[[:space:]]*$//"
+}
+
+# Whether a key of heartwise.config is false, in any of YAML's spellings.
+is_off() {
+  local value
+  value=$(setting "$1")
+  [[ ${value,,} =~ ^(false|no|off)$ ]]
 }
 
 read_arguments() {
   while (($#)); do
     case $1 in
-      --mode | --csv_file_name) (($# > 1)) || { errors+=("$1: its value is missing"); return; } ;;&
+      -h | --help) usage; exit ;;
+      --mode=* | --csv_file_name=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+    esac
+    case $1 in
+      --mode | --csv_file_name) [[ -n ${2:-} ]] || { errors+=("$1: its value is missing"); return; } ;;&
       --mode) mode=$2; shift ;;
       --csv_file_name) values+=("csv_file_name=$2"); shift ;;
       *) errors+=("$1: no such option; there are --mode MODE and --csv_file_name FILE") ;;
@@ -52,7 +72,7 @@ errors_in() {
     function close_job() { if (job != "" && !explained) print job " failed; see " (job_log ? job_log : "above"); job = "" }
     NF               { last = $0 }
     /^Error in rule / { close_job(); job = $4; sub(":", "", job); job_log = ""; explained = 0; found = 1 }
-    /^    log: /     { job_log = $2 }
+    sub(/^    log: /, "") { job_log = $0; sub(/ \(check log file\(s\) for error details\)$/, "", job_log) }
     /^ERROR /        { print job ": " substr($0, 7); explained = 1 }
     /^Error: /       { print substr($0, 8); found = 1 }
     END              { close_job(); if (!found) print last }
@@ -75,14 +95,32 @@ fetch_models() {
   key=$(setting hugging_face_api_key_path)
   weights=$(setting weights)
   [[ -n ${HF_TOKEN:-} || -f ${key:-api_key.json} ]] || return
-  [[ $(setting use_efficientnet) == [Ff]alse ]] || families+='|efficientnetv2_\w+'
-  [[ $(setting use_wcr) == [Ff]alse ]] || families+='|wcr_\w+'
+  is_off use_efficientnet || families+='|efficientnetv2_\w+'
+  is_off use_wcr || families+='|wcr_\w+'
   for name in $(grep -oE "^($families):" "$root/config/models.yaml" | tr -d :); do
     [[ -f ${weights:-weights}/$name/model.lock.json ]] || missing+=("$name")
   done
   ((${#missing[@]})) || return
   local values=(${values[@]+"${values[@]}"} "models=[$(IFS=,; echo "${missing[*]}")]")
   run_snakemake fetch_models
+}
+
+# Every error once; models that were not fetched for the same reason share a line.
+list_errors() {
+  printf '%s\n' "${errors[@]}" | awk -F ': ' '
+    seen[$0]++                { next }
+                              { model = "" }
+    /^fetch_models: [^ :]+: / { model = $2; sub(": " model, "") }
+    $0 in models              { models[$0] = models[$0] ", " model; next }
+                              { models[$0] = model; lines[++count] = $0 }
+    END {
+      for (i = 1; i <= count; i++) {
+        model = models[lines[i]]
+        if (model != "") sub(": ", ": " model ": ", lines[i])
+        print "- " lines[i]
+      }
+    }
+  '
 }
 
 read_arguments "$@"
@@ -95,6 +133,6 @@ if ((${#errors[@]} == 0)); then
 fi
 if ((${#errors[@]})); then
   printf '\nErrors encountered:\n'
-  printf '%s\n' "${errors[@]}" | awk '!seen[$0]++ { print "- " $0 }'
+  list_errors
   exit 1
 fi

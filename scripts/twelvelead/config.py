@@ -236,4 +236,9 @@ def _heartwise_table(heartwise: dict) -> str:
             )
         return str(location)
     folder = location if location.is_dir() or location.suffix == "" else location.parent
-    return str(folder / file_name)
+    table = folder / file_name
+    if folder.is_dir() and not table.exists():
+        raise ConfigError(
+            f"configuration: there is no table {table}; `csv_file_name` is a path below `data_path`, {folder}"
+        )
+    return str(table)

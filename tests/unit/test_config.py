@@ -165,8 +165,11 @@ def test_heartwise_config_as_deepecg_ships_it(tmp_path):
 def test_csv_file_name_names_the_table_in_data_path(data_path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "inputs").mkdir()
+    (tmp_path / "inputs/mine.csv").touch()
     settings = load(data_path=data_path, csv_file_name="mine.csv", ecg_signals_path="s")
     assert settings["batches"]["mine"]["table"] == "inputs/mine.csv"
+    with pytest.raises(ConfigError, match="no table inputs/yours.csv; `csv_file_name` is a path below"):
+        load(data_path=data_path, csv_file_name="yours.csv", ecg_signals_path="s")
 
 
 def test_text_from_the_command_line_becomes_what_the_schema_wants():
