@@ -44,17 +44,17 @@ rule analysis:
 
 
 onstart:
-    # snakemake-executor-plugin-slurm 2.8.0 loses jobs of an array rule when a limit keeps them from being chosen together.
-    limited = workflow.scheduling_settings.subsample or workflow.nodes != sys.maxsize
-    if getattr(workflow.executor_settings, "array_jobs", None) and limited:
-        stop(
-            "`jobs` or `scheduler-subsample` with `slurm-array-jobs` would wait for ever; take one of them out "
-            "(docs/cluster.md)"
-        )
+    # Not earlier: what will execute the jobs is not known before.
+    or_stop(check_run, workflow, read_yaml(ROOT / "config/schemas/partitions.schema.yaml"))
 
 
 onsuccess:
+    from twelvelead.fates import usable_and_others
+
     for batch in PLANS:
+        recordings = Path(results(f"{batch}/recordings.csv"))
+        if recordings.exists():
+            print(f"Batch {batch}: {usable_and_others(recordings)} ({recordings})", file=sys.stderr)
         if Path(results(f"{batch}/report.html")).exists():
             print(f"Report: {results(f'{batch}/report.html')}", file=sys.stderr)
 

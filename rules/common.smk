@@ -28,11 +28,12 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "scripts"), 
 
 from twelvelead import __version__ as VERSION
 from twelvelead.config import did_you_mean, load_config, read_yaml
-from twelvelead.containers import find_image, folders_outside
+from twelvelead.containers import find_image, folders_outside, with_options
 from twelvelead.errors import TwelveleadError
 from twelvelead.plan import make_plan, newest_index, read_plan
 from twelvelead.recipes import DURATION_S
 from twelvelead.registry import Registry
+from twelvelead.slurm import check_run
 
 NO_BATCH = (
     "no batch is configured, so there is nothing to do. To see the workflow at work: make demo. For your own ECGs: "
@@ -68,6 +69,7 @@ def named_paths():
     paths += [batch["signals"] for batch in SETTINGS["batches"].values()]
     paths += [batch["table"] for batch in SETTINGS["batches"].values() if batch["table"] != "auto"]
     paths += [PREPROCESSING["calibration"], *SETTINGS["evaluation"]["thresholds"].values()]
+    paths += [SETTINGS["hugging_face_api_key_path"]]
     paths += [model["source"].get("path") for model in REGISTRY.models.values()]
     return [Path(path) for path in paths if path not in (None, "batch")]
 
@@ -76,10 +78,10 @@ CONTAINER = or_stop(find_image, SETTINGS["container"], ROOT) if in_container() e
 if in_container():
     # Apptainer shows a container the working folder and /tmp; the GPU's driver only when asked. A job on a cluster node
     # starts with what the main process added.
-    given = workflow.deployment_settings.apptainer_args
-    options = [f"--bind {shlex.quote(folder)}" for folder in folders_outside(named_paths(), Path.cwd())]
+    options = [f"--bind {shlex.quote(folder)}" for folder in or_stop(folders_outside, named_paths(), Path.cwd())]
     options += ["--nv"] if SETTINGS["device"] != "cpu" and list(Path("/dev").glob("nvidia[0-9]*")) else []
-    workflow.deployment_settings.apptainer_args = " ".join([given, *(each for each in options if each not in given)])
+    given = workflow.deployment_settings.apptainer_args
+    workflow.deployment_settings.apptainer_args = with_options(given, options)
 
 
 def work(path):
@@ -131,6 +133,9 @@ SHARDS = {batch: {shard.name: shard for shard in plan.shards} for batch, plan in
 if workflow.is_main_process:
     for name, reason in REGISTRY.worth_a_warning(SETTINGS).items():
         print(f"Model {name} is left out: {reason}", file=sys.stderr)
+    with_files = dict.fromkeys(task for plan in PLANS.values() for task in plan.tasks if plan.tasks[task]["files"])
+    for reason, tasks in REGISTRY.unanswered(with_files, SETTINGS).items():
+        print(f"No model at hand answers {', '.join(tasks)}: {reason}", file=sys.stderr)
 
 
 wildcard_constraints:

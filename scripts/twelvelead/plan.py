@@ -31,6 +31,7 @@ PER_FILE_UP_TO = 8
 AUTO_SHARD_SIZE = 2000
 CHUNK_SIZE = 16_000  # files one inference job covers, so that a model is loaded once for many shards
 SHOWN_SPLITS = 20
+SHOWN_NAME = 80  # characters of a file's name in a message
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ def make_plan(
 ) -> Path:
     """Reads the batch's table, looks at its files and writes the plan below `folder`; returns the index's path.
 
-    Raises TableError when the table or the signal folder cannot be used. A file that is missing or a truth that
-    is wrong is a status of its cells, not an error.
+    Raises TableError when the table or the signal folder cannot be used, also where no named file is in the folder.
+    One file among others that is missing, or a truth that is wrong, is a status of its cells, not an error.
     """
     signals = Path(settings["signals"])
     if not signals.is_dir():
@@ -97,10 +98,11 @@ def make_plan(
     files = find_files(cells.loc[cells["path"] != "", "path"].unique(), signals)
     _split(cells, table, settings, patient_column, files, origin)
     ids = ecg_ids(files.values())
-    cells["ecg_id"] = cells["path"].map(ids).fillna("")
+    cells["ecg_id"] = cells["path"].map({"": "", **ids})
     selected = set(cells.loc[cells["status"] != NOT_SELECTED, "path"])
+    _check_found(batch, settings, [file for name, file in files.items() if name in selected], origin)
     _mark_problems(cells, files)
-    cells["path"] = cells["path"].map({name: file.found_name for name, file in files.items()}).fillna("")
+    cells["path"] = cells["path"].map({"": "", **{name: file.found_name for name, file in files.items()}})
     mark_repeated(cells)
     found = {ids[name]: file for name, file in files.items() if name in selected and not file.problem}
     return _write_plan(batch, table_sha256, cells, found, shard_size, folder)
@@ -180,6 +182,19 @@ def _check_subset(subset: Sequence[str], splits: pd.Series, origin: str) -> None
             raise TableError(
                 f"{origin}: `subset` names split `{name}`, which no row is in; the rows' splits are {listed or 'empty'}"
             )
+
+
+def _check_found(batch: str, settings: Mapping, files: Sequence[SignalFile], origin: str) -> None:
+    """A folder without any of the files, as a disk that is not mounted leaves, would empty the batch's results."""
+    if not files or any(file.problem is None or file.problem[0] != "missing" for file in files):
+        return
+    of_subset = f" for subset {', '.join(settings['subset'])}" if settings.get("subset") else ""
+    name = " ".join(files[0].name.split())[:SHOWN_NAME]
+    raise TableError(
+        f"batch {batch}: none of the files that {origin} names{of_subset} ({len(files)}) is below "
+        f"{settings['signals']}, e.g. {name} ({files[0].problem[1]}); check `signals` (is the disk mounted?) or the "
+        "file column"
+    )
 
 
 def _mark_problems(cells: pd.DataFrame, files: Mapping[str, SignalFile]) -> None:

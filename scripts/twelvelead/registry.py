@@ -1,6 +1,6 @@
 """Models and tasks as the configuration declares them, and which models are at hand for a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ from twelvelead.windows import LabelAggregation, read_aggregations
 LEXICON = "lexicon"
 # The labelers that `labeler: auto` takes, and `bert` stands for: the first one at hand. DeepECG uses the first.
 BERT_LABELERS = ("Bert_diagnosis2classification_En_Fr", "Bert_diagnosis2classification")
+TO_FETCH = "run `snakemake fetch_models`; gated models need a token (README.md, Getting the weights)"
 COMMON_KEYS = ("title", "family", "source", "sha256", "settings", "thresholds", "licence")
 
 
@@ -96,6 +97,20 @@ class Registry:
                 and _is_expected(name, self.models[name], settings)
             )
         }
+
+    def unanswered(self, tasks: Iterable[str], settings: Mapping) -> dict[str, list[str]]:
+        """Those of the tasks that no model at hand answers, by the reason, which says what to do."""
+        found: dict[str, list[str]] = {}
+        for task in tasks:
+            if not self.models_of(task):
+                found.setdefault(self._why_unanswered(task, settings), []).append(task)
+        return found
+
+    def _why_unanswered(self, task: str, settings: Mapping) -> str:
+        absent = self.absent_models_of(task)
+        if any(_can_be_fetched(name, self.models[name], settings) for name in absent):
+            return TO_FETCH
+        return next(iter(absent.values()), "`models` of its entry is empty; name some there")
 
     def to_fetch(self, settings: Mapping) -> list[str]:
         """Models with a hub repository that a run with these settings may use: all, or those it names."""
@@ -240,6 +255,11 @@ def _is_expected(name: str, entry: Mapping, settings: Mapping) -> bool:
         return "path" in entry["source"] or is_at_hand(Path(settings["weights"]) / name)
     except ModelError:  # a folder that cannot be read
         return True
+
+
+def _can_be_fetched(name: str, entry: Mapping, settings: Mapping) -> bool:
+    wanted = "hub" in entry["source"] and not _left_out(name, entry, settings)
+    return wanted and not _is_expected(name, entry, settings)
 
 
 def _missing(name: str, entry: Mapping, settings: Mapping) -> str:

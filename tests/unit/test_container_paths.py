@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from twelvelead.containers import find_image, folders_outside
+from twelvelead.containers import find_image, folders_outside, with_options
 from twelvelead.errors import ConfigError
 
 
@@ -19,7 +19,8 @@ def test_a_path_counts_from_the_working_folder_then_from_the_checkout(tmp_path, 
     (root / "image.sif").touch()
     assert find_image("image.sif", root) == str(root / "image.sif")
     (here / "image.sif").touch()
-    assert find_image("image.sif", root) == str(here / "image.sif")
+    assert find_image("image.sif", root) == "image.sif"
+    assert find_image(str(here / "image.sif"), root) == "image.sif"
     assert find_image(str(root / "image.sif"), root) == str(root / "image.sif")
 
 
@@ -48,4 +49,25 @@ def test_what_a_link_points_to_is_shown_too(tmp_path):
 
 
 def test_the_root_folder_would_hide_the_image(tmp_path):
-    assert folders_outside([Path("/not/there/yet")], tmp_path) == []
+    with pytest.raises(ConfigError, match="/not/there/yet is named and nothing of it exists"):
+        folders_outside([Path("/not/there/yet")], tmp_path)
+
+
+def test_a_blank_above_the_working_folder_is_no_matter(tmp_path, monkeypatch):
+    here = tmp_path / "my ecgs"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    (here / "image.sif").touch()
+    assert find_image("image.sif", tmp_path) == "image.sif"
+    (tmp_path / "my image.sif").touch()
+    with pytest.raises(ConfigError, match="my image.sif, has a blank in it"):
+        find_image("my image.sif", tmp_path)
+
+
+def test_options_are_compared_whole():
+    given = "--bind /archive/ecg2 --no-home"
+    assert with_options(given, ["--bind /archive/ecg", "--bind /archive/ecg2", "--nv"]) == (
+        "--bind /archive/ecg2 --no-home --bind /archive/ecg --nv"
+    )
+    assert with_options("", ["--bind '/a b'", "--bind '/a b'"]) == "--bind '/a b'"
+    assert with_options("--bind '/a b'", ["--bind '/a b'"]) == "--bind '/a b'"

@@ -2,8 +2,16 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from twelvelead.fates import RECORDING_COLUMNS, fates, missing_files, preprocessing_reports
+from twelvelead.fates import (
+    RECORDING_COLUMNS,
+    fates,
+    missing_files,
+    preprocessing_reports,
+    usable_and_others,
+    write_csv,
+)
 from twelvelead.report.statuses import SIGNAL_STATUSES
 
 NEEDED_S = {"deepecg": 10.0, "ecgfm": 5.0}
@@ -91,6 +99,23 @@ def test_what_a_file_is_too_short_for_is_said_of_every_cell_that_has_to_do_with_
 def test_without_a_recipe_nothing_is_too_short():
     found = fates(cells((2, "t", "a", "a", "", "ok", "")), records(("a", "ok", "", "wfdb", 500.0, 3)), {})
     assert found.loc[0, ["status", "message", "too_short_for"]].tolist() == ["ok", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "line"),
+    [
+        (["ok", "unreadable", "ok", "missing"], "2 of 4 table cells with an ECG are usable; 1 missing, 1 unreadable"),
+        (["flat", "too_short", "too_short"], "0 of 3 table cells with an ECG are usable; 2 too_short, 1 flat"),
+        (["ok"] * 3, "3 of 3 table cells with an ECG are usable"),
+    ],
+)
+def test_a_line_says_how_many_cells_are_usable_and_why_others_are_not(tmp_path, statuses, line):
+    given = cells(*[(row, "t", f'a\n"{row}".xml', f"{row}", "", "ok", "ok") for row in range(2, 2 + len(statuses))])
+    found = fates(
+        given, records(*[(f"{row}", status, "", "npy", np.nan, 5000) for row, status in enumerate(statuses, 2)]), {}
+    )
+    write_csv(found, tmp_path / "recordings.csv")
+    assert usable_and_others(tmp_path / "recordings.csv") == line
 
 
 def test_deepecgs_reports():

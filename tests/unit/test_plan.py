@@ -190,6 +190,43 @@ def test_a_batch_that_cannot_be_planned_is_one_clear_line(tmp_path, fault):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            "1,a.xml\n0,d/b.xml\n1,a.xml\n",
+            "names [(]2[)] is below {ecgs}, e.g. a.xml [(]no such file in the signal folder[)]",
+        ),
+        ("1,d\\a.xml\n", "[(]1[)].*write / for the backslashes in its name"),
+        ("1,/a.xml\n1,exams_part0.hdf5#12\n", "[(]1[)].*exams_part0.hdf5#12 [(]the HDF5 file before #"),
+        ('1,"a\nb.xml"\n', "e.g. a b.xml"),
+    ],
+)
+def test_a_folder_without_any_of_the_files_is_no_batch_of_missing_files(tmp_path, rows, message):
+    (tmp_path / "ecgs/other").mkdir(parents=True)
+    (tmp_path / "t.csv").write_text("y,f\n" + rows)
+    with pytest.raises(TableError, match=message.format(ecgs=tmp_path / "ecgs")) as error:
+        plan(tmp_path)
+    assert str(error.value).startswith(f"batch b: none of the files that {tmp_path}/t.csv names")
+    assert "check `signals` (is the disk mounted?) or the file column" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "plan").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "statuses"),
+    [
+        ("1,/a.xml\n1,../b.xml\n", ["refused", "refused"]),
+        ("1,sub\n1,a.xml\n", ["refused", "missing"]),
+        ("1,here.xml\n1,a.xml\n", ["", "missing"]),
+    ],
+)
+def test_where_one_thing_is_there_or_none_is_looked_for_missing_is_a_status(tmp_path, rows, statuses):
+    write_batch(tmp_path, ["here.xml", "sub/c.xml"])
+    (tmp_path / "t.csv").write_text("y,f\n" + rows)
+    assert cells_of_plan(plan(tmp_path))["status"].tolist() == statuses
+
+
 def test_file_names_with_tabs_and_newlines_survive_the_listing(tmp_path):
     write_batch(tmp_path, [])
     (tmp_path / "ecgs/a\tb\nc.xml").touch()
@@ -305,6 +342,16 @@ def test_rows_outside_the_subset_are_in_no_shard_and_never_missing(cohort):
     assert sorted(listed(made)) == sorted(cells.loc[found, "ecg_id"])
     assert made.tasks == {"t": {"files": found.sum(), "truths": found.sum()}}
     assert 0 < found.sum() < 20
+
+
+def test_a_subset_of_which_no_file_is_there_is_an_error(cohort):
+    table = pd.read_csv(cohort / "t.csv")
+    for name in table.loc[table["fold"] == "test", "f"]:
+        (cohort / "ecgs" / name).unlink(missing_ok=True)
+    with pytest.raises(TableError, match=r"t\.csv names for subset test \(20\) is below"):
+        plan(cohort, split={"column": "fold"}, subset=["test"])
+    found = cells_of_plan(plan(cohort, split={"column": "fold"}, subset=["train"]))
+    assert set(found.loc[found["split"] == "test", "status"]) == {"not_selected"}
 
 
 def test_all_files_of_a_patient_are_in_one_split(cohort):

@@ -1,10 +1,13 @@
 """Profiles name rules that exist, and repeat what they take the place of."""
 
+import dataclasses
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
+from snakemake_executor_plugin_slurm.partitions import PartitionLimits
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = set(re.findall(r"^rule (\w+)", "".join(path.read_text() for path in ROOT.glob("rules/*.smk")), re.MULTILINE))
@@ -38,10 +41,38 @@ def test_nothing_limits_how_many_jobs_of_an_array_are_chosen_at_once():
     assert not set(slurm["slurm-array-jobs"].split(",")) & set(slurm["groups"])
 
 
-def test_every_rule_states_its_memory_and_time():
-    for path in ROOT.glob("rules/*.smk"):
+def rules_with_scripts():
+    for path in sorted(ROOT.glob("rules/*.smk")):
         for body in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
             if "script:" in body:
-                rule = body.partition(":")[0]
-                assert re.search(r"\bmem_mb=", body), rule
-                assert re.search(r"\bruntime=", body), rule
+                yield body.partition(":")[0], body
+
+
+@pytest.mark.parametrize(("rule", "body"), [pytest.param(*each, id=each[0]) for each in rules_with_scripts()])
+def test_every_rule_asks_for_more_memory_and_time_with_every_attempt(rule, body):
+    assert re.search(r"\bmem_mb=growing\(", body)
+    assert re.search(r"\bruntime=growing\(", body)
+
+
+def test_rules_that_compute_with_a_network_ask_for_a_gpu():
+    asking = {rule for rule, body in rules_with_scripts() if "gpu=gpus_for(" in body}
+    assert asking == {"infer", "infer_windows", "saliency_windows", "label"}
+
+
+def test_no_group_is_among_the_first_jobs_of_a_run():
+    """Plugin 2.8.0 waits for ever for a group that it could not submit; that SLURM refuses jobs, others show before."""
+    assert not set(PROFILES["slurm"]["groups"]) & {"decode", "verify_weights", "convert_checkpoint", "fetch_models"}
+
+
+def test_the_schema_of_partitions_has_the_plugins_limits():
+    schema = yaml.safe_load((ROOT / "config/schemas/partitions.schema.yaml").read_text())
+    limits = schema["properties"]["partitions"]["additionalProperties"]["properties"]
+    assert set(limits) - {"cluster"} == {field.name for field in dataclasses.fields(PartitionLimits)}
+    jsonschema.validate(yaml.safe_load((ROOT / "profiles/slurm/partitions.yaml").read_text()), schema)
+
+
+def test_a_group_of_unconnected_jobs_fits_on_a_node():
+    """They ask for the sum of their cores and memory, 4 GB each at most."""
+    slurm = PROFILES["slurm"]
+    assert set(slurm["group-components"]) <= set(slurm["groups"].values())
+    assert max(slurm["group-components"].values()) <= 8

@@ -136,6 +136,41 @@ def test_a_labeler_answers_no_task(own):
         load(**own({}, {"mine": task}))
 
 
+class TestUnansweredTasks:
+    BINARY = {"kind": "binary", "truth_column": "t", "file_column": "f"}
+
+    def reasons(self, config, *tasks):
+        settings = load_config(config, SCHEMA)
+        return Registry.load(ROOT, settings).unanswered(tasks, settings)
+
+    def test_tasks_whose_weights_can_be_fetched_share_a_line(self, own):
+        config = own()
+        found = self.reasons(config, "ecg_machine_diagnosis", "lvef_50", "afib_5y")
+        [(reason, tasks)] = found.items()
+        assert tasks == ["lvef_50", "afib_5y"]
+        assert "`snakemake fetch_models`" in reason
+        assert "token" in reason
+        assert "### Getting the weights" in (ROOT / "README.md").read_text()
+        put_weights(config, "wcr_afib_5y")
+        assert self.reasons(config, "lvef_50", "afib_5y") == {reason: ["lvef_50"]}
+
+    def test_fetching_is_not_advised_where_it_does_not_help(self, own):
+        config = own(
+            {"net": {**NET, "family": "torchscript"}, "gone": {**NET, "source": {"path": "gone.onnx"}}},
+            {
+                "unpinned": {**self.BINARY, "models": ["net"]},
+                "gone": {**self.BINARY, "models": ["gone"]},
+                "nobodys": {**self.BINARY, "models": []},
+            },
+        )
+        found = {task: reason for reason, (task,) in self.reasons(config, "unpinned", "gone", "nobodys").items()}
+        assert "nobody pinned its hash" in found["unpinned"]
+        assert "correct `source: {path: ...}`" in found["gone"]
+        assert found["nobodys"] == "`models` of its entry is empty; name some there"
+        chosen = self.reasons({**config, "models": ["openecg_rhythm"]}, "lvef_40", "lvef_50")
+        assert chosen == {"not among `models` of the configuration": ["lvef_40", "lvef_50"]}
+
+
 class TestMultilabelTasks:
     TASK = {"kind": "multilabel", "file_column": "f", "labels": ["AF", "1dAVb"], "models": ["net"]}
     CODED = {**TASK, "truth_column": "t", "codes": "codes.csv"}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from workflow.conftest import batch_of
-from workflow.running import run, snakemake
+from workflow.running import run, snakemake, tree
 
 
 def good_files(cohort, how_many):
@@ -130,13 +130,43 @@ def test_files_named_by_numbers_keep_their_names(cohort, tmp_path):
     assert [line.split(",")[0] for line in probabilities.splitlines()[1:]] == names
 
 
-def test_a_wrong_signal_folder_ends_with_a_report_of_missing_files(cohort, tmp_path):
+def test_an_emptied_signal_folder_ends_the_run_and_leaves_earlier_results_alone(cohort, tmp_path):
     good_files(cohort, 3).to_csv(tmp_path / "t.csv", index=False)
-    (tmp_path / "empty").mkdir()
-    outcome = snakemake(tmp_path, "--config", "table=t.csv", "signals=empty")
+    shutil.copytree(cohort / "ecg_signals", tmp_path / "disk/ecgs")
+    arguments = ["--config", "table=t.csv", "signals=disk"]
+    table = pd.read_csv(tmp_path / "t.csv")
+    table["77_classes_ecg_file_name"] = "ecgs/" + table["77_classes_ecg_file_name"]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    outcome = snakemake(tmp_path, *arguments)
     assert outcome.status == 0, outcome.text
-    assert pd.read_csv(tmp_path / "results/t/recordings.csv")["status"].tolist() == ["missing"] * 3
-    assert (tmp_path / "results/t/report.html").exists()
+    before = {name: tree(tmp_path / name, without=()) for name in ("results", "work")}
+    assert "t/report.html" in before["results"]
+    (tmp_path / "disk/ecgs").rename(tmp_path / "elsewhere")
+    outcome = snakemake(tmp_path, *arguments)
+    assert outcome.status == 1
+    assert "Error: batch t: none of the files that t.csv names (3) is below disk, e.g. ecgs/" in outcome.text
+    assert "check `signals` (is the disk mounted?)" in outcome.text
+    assert "Traceback" not in outcome.text
+    assert {name: tree(tmp_path / name, without=()) for name in ("results", "work")} == before
+    (tmp_path / "elsewhere").rename(tmp_path / "disk/ecgs")
+    assert "Nothing to be done" in snakemake(tmp_path, *arguments).text
+
+
+def test_the_console_says_what_was_left_out(cohort, tmp_path):
+    table = good_files(cohort, 5)
+    names = table["77_classes_ecg_file_name"].tolist()
+    shutil.copytree(cohort / "ecg_signals", tmp_path / "ecgs")
+    (tmp_path / "ecgs" / names[0]).write_bytes((tmp_path / "ecgs" / names[0]).read_bytes()[:2000])
+    (tmp_path / "ecgs" / names[1]).unlink()
+    for task, file in (("afib_5y", "afib"), ("lvef_40", "lvef_40"), ("lvef_50", "lvef_50")):
+        table[task] = ["0", "1", "0", "1", "0"]
+        table[f"{file}_ecg_file_name"] = names
+    table.to_csv(tmp_path / "t.csv", index=False)
+    outcome = snakemake(tmp_path, "--config", "table=t.csv", "signals=ecgs")
+    assert outcome.status == 0, outcome.text
+    assert re.findall("^No model at hand answers (.*):", outcome.text, re.MULTILINE) == ["afib_5y, lvef_40, lvef_50"]
+    usable = "Batch t: 12 of 20 table cells with an ECG are usable; 4 missing, 4 unreadable (results/t/recordings.csv)"
+    assert f"{usable}\nReport: results/t/report.html\n" in outcome.text
 
 
 def test_nothing_usable_for_a_model_at_hand(cohort, tmp_path):
