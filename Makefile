@@ -41,10 +41,11 @@ dag: setup
 	@command -v dot > /dev/null || { echo "make dag needs Graphviz: apt-get install graphviz"; exit 1; }
 	rm -rf .dag && mkdir -p .dag/ecgs && touch .dag/ecgs/a.xml .dag/ecgs/b.xml
 	printf 'ecg_machine_diagnosis,77_classes_ecg_file_name\nAF,a.xml\nSinus rhythm,b.xml\n' > .dag/two.csv
-	$(SNAKEMAKE) --rulegraph --config table=.dag/two.csv signals=.dag/ecgs work=.dag/work results=.dag/results \
-	  | dot -Tsvg > resources/rulegraph.svg
-	$(SNAKEMAKE) --dag --config table=.dag/two.csv signals=.dag/ecgs work=.dag/work results=.dag/results \
-	  | dot -Tsvg > resources/dag.svg
+	for picture in rulegraph dag; do \
+	  $(SNAKEMAKE) --$$picture --config table=.dag/two.csv signals=.dag/ecgs work=.dag/work results=.dag/results \
+	    > .dag/$$picture.dot && dot -Tsvg .dag/$$picture.dot > .dag/$$picture.svg || exit 1; \
+	done
+	mv .dag/rulegraph.svg .dag/dag.svg resources/
 	rm -rf .dag
 
 # After a run was killed hard, Snakemake keeps its lock; this releases it. Then run again: finished work is kept.
