@@ -46,13 +46,17 @@ def dry_run(folder: Path) -> dict:
     said = (folder / "printed.txt").read_text(encoding="utf-8")
     if status:
         raise RuntimeError(said[-2000:])
-    jobs = int(re.search(r"^total\s+(\d+)$", said, re.MULTILINE)[1])
     return {
         "seconds": round(seconds, 1),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
         "peak_mb": round(usage.ru_maxrss / 1024),
-        "jobs": jobs,
+        "jobs": jobs_of(said),
     }
+
+
+def jobs_of(said: str) -> int:
+    """The number of jobs in what Snakemake prints before it starts."""
+    return int(re.search(r"^total\s+(\d+)$", said, re.MULTILINE)[1])
 
 
 def main() -> None:

@@ -3,13 +3,14 @@
 #   apptainer_up.sh PREFIX
 # Debian unstable's package is unpacked beside the C library it was built for, and its two programs are pointed at that
 # one. Apptainer finds its own files relative to itself, so nothing of the machine's is touched but that a few tools of
-# its own release are installed; removing PREFIX removes the rest.
+# its own release are installed and root gets subordinate ids, if it has none; removing PREFIX removes the rest. Exit status 3: the packages cannot be had here.
 set -euo pipefail
 prefix=$1
+cannot() { echo "$1" >&2; exit 3; }
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 tools=(patchelf squashfs-tools squashfuse fuse2fs fuse-overlayfs uidmap mmdebstrap debian-archive-keyring ca-certificates)
 
-[[ $(id -u) == 0 ]] && command -v apt-get > /dev/null || { echo "needs root and apt-get" >&2; exit 3; }
+[[ $(id -u) == 0 ]] && command -v apt-get > /dev/null || cannot "needs root and apt-get"
 [[ ! -x $prefix/bin/apptainer ]] || exit 0
 
 missing=()
@@ -19,8 +20,13 @@ done
 if ((${#missing[@]})); then
   apt-get -qq update || true # one broken source of the machine's is no reason to stop
   DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends \
-    "${missing[@]}" > /dev/null
+    "${missing[@]}" > /dev/null || cannot "apt-get could not install ${missing[*]}"
 fi
+
+# `apptainer build --fakeroot` maps the users of the image to these.
+for file in /etc/subuid /etc/subgid; do
+  grep -q '^root:' "$file" 2> /dev/null || echo root:2000000:65536 >> "$file"
+done
 
 # An apt of its own, on the mirror the machine is set to use.
 apt=$prefix/apt
@@ -35,8 +41,8 @@ Dir::Cache "$apt/cache";
 APT::Sandbox::User "root";
 CONF
 export APT_CONFIG=$apt/apt.conf
-apt-get -qq update
-(cd "$apt" && apt-get -qq download apptainer libc6 libseccomp2 libsqlite3-0)
+(cd "$apt" && apt-get -qq update && apt-get -qq download apptainer libc6 libseccomp2 libsqlite3-0) ||
+  cannot "apt-get could not download apptainer"
 
 for package in "$apt"/*.deb; do dpkg --extract "$package" "$apt/unpacked"; done
 libraries=$prefix/lib/x86_64-linux-gnu

@@ -5,10 +5,6 @@ import pytest
 from cluster.slurm_up import Cluster, NoSlurmError, install
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "cluster: installs SLURM or Apptainer; run by make test-cluster")
-
-
 def pytest_collection_modifyitems(config, items):
     chosen = "cluster" in config.option.markexpr
     for item in items:
@@ -21,7 +17,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """Three nodes on this machine, stopped when the tests end."""
+    """Three nodes on this machine, stopped when the tests end. That they do not start is no reason to skip."""
     running = Cluster(tmp_path_factory.mktemp("slurm"))
     try:
         install()

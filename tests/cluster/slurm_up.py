@@ -166,7 +166,7 @@ PartitionName=gpu Nodes={NODES[0]},{NODES[1]} MaxTime=INFINITE State=UP
             with log.open("w") as stream:  # not a pipe, which the daemon would keep open
                 status = subprocess.run(command, env=environment, stdout=stream, stderr=stream, timeout=60).returncode
             if status:
-                raise NoSlurmError(f"{name} does not start: {log.read_text().strip()[-300:]}")
+                raise RuntimeError(f"{name} does not start: {log.read_text().strip()[-300:]}")
         self._until(self._every_node_is_idle, f"nodes are not idle after {DEADLINE_S} s; see {self.folder}/log")
 
     def _every_node_is_idle(self) -> bool:
@@ -181,7 +181,7 @@ PartitionName=gpu Nodes={NODES[0]},{NODES[1]} MaxTime=INFINITE State=UP
         while not condition():
             if time.monotonic() > deadline:
                 if raises:
-                    raise NoSlurmError(complaint)
+                    raise RuntimeError(complaint)
                 return
             time.sleep(0.2)
 
@@ -254,7 +254,7 @@ def main(arguments: list[str]) -> None:
     try:
         install()
         cluster.start()
-    except NoSlurmError as error:
+    except (NoSlurmError, RuntimeError) as error:
         sys.exit(f"Error: {error}")
     print("export", *(f"{name}={value}" for name, value in cluster.environment.items()))
 

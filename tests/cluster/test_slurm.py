@@ -31,7 +31,7 @@ def with_demo_inputs(inputs, folder):
 
 
 def gpu_batch(inputs, folder):
-    """Two ECGs and models that ask for a GPU: files of a run, and its settings."""
+    """Three ECGs and models that ask for a GPU: files of a run, and its settings."""
     (folder / "lab").mkdir()
     torch.jit.script(Mean()).save(str(folder / "lab/mean.pt"))
     model = {
@@ -45,10 +45,10 @@ def gpu_batch(inputs, folder):
     task = {"kind": "binary", "truth_column": "af", "file_column": "ecg", "models": names}
     (folder / "lab/models.yaml").write_text(yaml.safe_dump(dict.fromkeys(names, model)))
     (folder / "lab/tasks.yaml").write_text(yaml.safe_dump({"af_now": task}))
-    files = pd.read_csv(inputs / "demo/table.csv", dtype=str)["77_classes_ecg_file_name"].dropna().head(2)
-    pd.DataFrame({"ecg": files, "af": ["0", "1"]}).to_csv(folder / "table.csv", index=False)
+    files = pd.read_csv(inputs / "demo/table.csv", dtype=str)["77_classes_ecg_file_name"].dropna().head(3)
+    pd.DataFrame({"ecg": files, "af": ["0", "1", "0"]}).to_csv(folder / "table.csv", index=False)
     settings = {
-        "batches": {"two": {"table": "table.csv", "signals": str(inputs / "demo/ecg_signals")}},
+        "batches": {"three": {"table": "table.csv", "signals": str(inputs / "demo/ecg_signals")}},
         "extra_models": "lab/models.yaml",
         "extra_tasks": "lab/tasks.yaml",
         "device": "auto",
@@ -89,8 +89,9 @@ def runs(cluster, tmp_path_factory):
         cluster.ask("scancel", lossy.job("label").number)
         lossy.hang("prepare")
         arguments = ("analysis", "--until", "infer", "--configfile", "config.yaml")
-        partitions = ("--slurm-partition-config", "partitions.yaml")
-        gpus = submit(cluster, gpu_batch(local, tmp_path_factory.mktemp("gpus")), *arguments, *partitions)
+        # Arrays of two, so that three shards are two arrays.
+        options = ("--slurm-partition-config", "partitions.yaml", "--slurm-array-limit=2")
+        gpus = submit(cluster, gpu_batch(local, tmp_path_factory.mktemp("gpus")), *arguments, *options)
         started.append(gpus)
         computed = snakemake(local, *DEMO)
         assert computed.status == 0, computed.text
