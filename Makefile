@@ -21,7 +21,7 @@ demo: setup
 	$(SNAKEMAKE) --configfile config/demo.yaml
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 bench: setup
 	$(BIN)/python bench/run.py
@@ -64,4 +64,4 @@ image:
 # SLURM and Apptainer for real: installs what it needs as root, with apt-get.
 .PHONY: test-cluster
 test-cluster: setup
-	$(BIN)/python -m pytest -m cluster tests/cluster
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m cluster tests/cluster

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cluster.packages import one_installation_at_a_time
 from cluster.slurm_up import Cluster, NoSlurmError, install
 
 
@@ -20,7 +21,8 @@ def cluster(tmp_path_factory):
     """Three nodes on this machine, stopped when the tests end. That they do not start is no reason to skip."""
     running = Cluster(tmp_path_factory.mktemp("slurm"))
     try:
-        install()
+        with one_installation_at_a_time():
+            install()
         running.start()
     except NoSlurmError as error:
         pytest.skip(str(error))

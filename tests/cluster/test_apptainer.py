@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from cluster.packages import one_installation_at_a_time
 from cluster.submitting import submit
 from container_files import rendered, sections
 from twelvelead.demo.cohort import write_cohort
@@ -40,7 +41,8 @@ def apptainer(tmp_path_factory):
 
 def install(prefix: Path) -> None:
     script = ["bash", str(HERE / "apptainer_up.sh"), str(prefix)]
-    done = subprocess.run(script, capture_output=True, text=True, timeout=600)
+    with one_installation_at_a_time():
+        done = subprocess.run(script, capture_output=True, text=True, timeout=600)
     if done.returncode == 3:
         pytest.skip(f"Apptainer cannot be had here: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
