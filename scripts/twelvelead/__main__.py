@@ -17,6 +17,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="twelvelead", description=__doc__)
     parser.add_argument("--version", action="version", version=f"twelvelead {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
+    look = commands.add_parser(
+        "inspect",
+        help="say what ECG files are, and draw them",
+        description="For each FILE: format, sampling rate, leads, units, device, machine statements, quality, recipes.",
+    )
+    look.add_argument("files", metavar="FILE", nargs="+", help="ECG file, file.hdf5#id, or folder of ECG files")
+    look.add_argument("--json", action="store_true", help="an object per file, each on its line")
+    look.add_argument("--picture", metavar="OUT", help="draw the ECG into OUT.svg or OUT.png, or each into a folder")
     table = commands.add_parser(
         "table",
         help="make a table from a folder of ECG files",
@@ -43,12 +51,25 @@ def main(arguments: list[str] | None = None) -> int:
     thresholds.add_argument("probabilities", metavar="PROBABILITIES", nargs="+", help="probabilities.csv of a model")
     thresholds.add_argument("-o", "--output", metavar="FOLDER", required=True, help="folder to write into")
     chosen = parser.parse_args(arguments)
-    run = {"table": _table, "evaluate": _evaluate, "thresholds": _thresholds}[chosen.command]
+    run = {"inspect": _inspect, "table": _table, "evaluate": _evaluate, "thresholds": _thresholds}[chosen.command]
     try:
         return run(chosen)
     except TwelveleadError as error:
         print(f"twelvelead {chosen.command}: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # head, say, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit does not fail again
+        return 1
+
+
+def _inspect(chosen: argparse.Namespace) -> int:
+    from twelvelead.inspection import Unreadable, inspect_files
+
+    unreadable = 0
+    for found in inspect_files(chosen.files, chosen.picture):
+        print(found.as_json() if chosen.json else found.as_text())
+        unreadable += isinstance(found, Unreadable)
+    return 1 if unreadable else 0
 
 
 def _table(chosen: argparse.Namespace) -> int:

@@ -16,6 +16,8 @@ LIMB_LEADS_FROM_I_AND_II = {
     "aVF": (-0.5, 1.0),
 }
 
+_ARRAYS = ("npy", "csv_samples", "parquet_samples")
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -46,6 +48,11 @@ class Recording:
         if self.sampling_rate_hz is None:
             return None
         return self.samples.shape[1] / self.sampling_rate_hz
+
+    @property
+    def has_no_unit(self) -> bool:
+        """Whether only who made the file knows its unit, which preprocessing.array_unit_mv then says."""
+        return self.format in _ARRAYS and self.units == "assumed mV"
 
 
 def missing_leads(leads: tuple[str, ...]) -> list[str]:

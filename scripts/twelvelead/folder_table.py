@@ -36,7 +36,7 @@ def table_of_folder(folder: Path | str, destination: Path | str) -> FolderCounts
     with replacing(destination) as temporary, open(temporary, "w", encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for name in _files(folder):
+        for name in files_below(folder):
             try:
                 statements = formats.read(folder / name).statements
             except UnsupportedFormat as error:
@@ -52,8 +52,8 @@ def table_of_folder(folder: Path | str, destination: Path | str) -> FolderCounts
     return FolderCounts(ecgs, with_statements, tuple(skipped))
 
 
-def _files(folder: Path) -> Iterator[str]:
-    """Paths below the folder, sorted, with "/" between the parts."""
+def files_below(folder: Path) -> Iterator[str]:
+    """Paths below the folder, sorted, with "/" between the parts, without hidden files and WFDB's signal files."""
     for place, folders, names in os.walk(folder):
         folders.sort()
         present = set(names)

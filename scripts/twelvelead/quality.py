@@ -32,7 +32,7 @@ def signal_status(recording: Recording) -> tuple[str, str]:
         return "flat", "every lead is constant"
     if swing_mv <= IMPLAUSIBLE_MV:
         return "ok", ""
-    hint = "; set preprocessing.array_unit_mv" if recording.format == "npy" else ""
+    hint = "; set preprocessing.array_unit_mv" if recording.has_no_unit else ""
     return "ok", f"warning: a lead swings by {swing_mv:.0f} mV, no ECG does; check the units{hint}"
 
 

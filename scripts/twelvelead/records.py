@@ -67,7 +67,7 @@ def decode(ecg_id: str, path: str, array_unit_mv: float = 1.0, exam_files: "Exam
         if not os.path.exists(formats.file_and_member(Path(path))[0]):
             return Record(ecg_id, "missing", "the file vanished after the run was planned", None)
         return Record(ecg_id, error.status, " ".join(str(error).split()), None)
-    if recording.format == "npy":
+    if recording.has_no_unit:
         recording = replace(recording, gain_mv=recording.gain_mv * array_unit_mv)
     status, message = signal_status(recording)
     return Record(ecg_id, status, message, recording)

@@ -17,11 +17,13 @@ from hypothesis.extra import numpy as hnp
 from twelvelead.ecg import LEADS
 from twelvelead.errors import SignalError, UnreadableFile, UnsupportedFormat
 from twelvelead.formats import read
-from twelvelead.formats.mat import read_mat
+from twelvelead.formats.mat import read_mat, read_val
 from unit.test_formats_fuzz import outcome_of
 from unit.vendor_files import SHARED
 
 CODE15 = SHARED / "data" / "code15_mat"
+CINC2021 = SHARED / "data" / "cinc2021_wfdb"
+needs_cinc2021 = pytest.mark.skipif(not CINC2021.is_dir(), reason="PhysioNet's records are not on this machine")
 needs_code15 = pytest.mark.skipif(not CODE15.is_dir(), reason="CODE-15's MATLAB files are not on this machine")
 
 
@@ -105,7 +107,9 @@ def test_big_endian_files_are_read():
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [
-        (mat(val=signal_mv(), org_sample_rate=400), UnsupportedFormat, "without a variable `feats`"),
+        (mat(other=signal_mv(), org_sample_rate=400), UnsupportedFormat, "without a variable `feats`"),
+        (mat(val=signal_mv()), UnsupportedFormat, "`val` without its header.* copy the .hea beside it"),
+        (mat(True, val=signal_mv(), org_sample_rate=400), UnsupportedFormat, "`val` without its header"),
         (mat(feats=signal_mv().T, org_sample_rate=400), UnreadableFile, r"shape \(40, 12\); expected \(12, samples\)"),
         (mat(feats=np.zeros((8, 40)), org_sample_rate=400), UnreadableFile, r"shape \(8, 40\)"),
         (mat(feats=np.zeros((12, 0)), org_sample_rate=400), UnreadableFile, r"shape \(12, 0\)"),
@@ -127,6 +131,46 @@ def test_what_is_no_recording_is_named(tmp_path, content, error, message):
     with pytest.raises(error, match=message) as raised:
         read(path)
     assert type(raised.value) is error
+
+
+@needs_cinc2021
+def test_real_records_saved_again_have_the_values_of_the_originals():
+    """Of level 4, which the WFDB reader takes as format 16 after 24 bytes, and of level 5 after SciPy wrote them."""
+    headers = sorted(CINC2021.glob("*.hea"))
+    assert len(headers) == 24
+    for header in headers:
+        original = read(header)
+        val = scipy.io.loadmat(header.with_suffix(".mat"))["val"]
+        np.testing.assert_array_equal(original.samples, val)
+        np.testing.assert_array_equal(read_val(mat(True, val=val), *val.shape), original.samples)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "i4", "u1", "f4", "f8"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_val_is_whole_numbers_of_any_type(dtype, compressed):
+    val = np.random.default_rng(0).integers(0, 256, (12, 40)).astype(dtype)
+    found = read_val(mat(compressed, notes="abc", val=val), 12, 40)
+    assert found.dtype.kind in "iu"
+    np.testing.assert_array_equal(found, val)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (mat(feats=signal_mv()), "no variable `val`"),
+        (mat(val=np.zeros((12, 41))), r"shape \(12, 41\), the WFDB header says 12 signals of 40 samples"),
+        (mat(val=np.zeros((40, 12))), "the WFDB header says"),
+        (mat(val=signal_mv()), "fractions or NaN"),
+        (mat(val=np.full((12, 40), np.nan)), "fractions or NaN"),
+        (mat(val=np.full((12, 40), np.inf)), "fractions or NaN"),
+        (mat(val=np.full((12, 40), 1e300)), "fractions or NaN"),
+        (mat(val="x" * 40), "real numbers"),
+        (mat(val=np.zeros((12, 40)))[:-8], "truncated"),
+    ],
+)
+def test_val_that_does_not_fit_its_header_is_unreadable(content, message):
+    with pytest.raises(UnreadableFile, match=message):
+        read_val(content, 12, 40)
 
 
 @pytest.mark.parametrize("compressed", [False, True])

@@ -233,3 +233,8 @@ def test_real_exports(name):
     assert recording.sampling_rate_hz == 500
     assert recording.duration_s == 10
     np.testing.assert_allclose(recording.gain_mv, 0.00488)
+
+
+def test_a_huge_number_of_tags_is_refused_unparsed():
+    with pytest.raises(UnreadableFile, match="over 1,000,000 tags"):
+        read_muse(b"<RestingECG>" + b"<a/>" * 1_000_000 + b"</RestingECG>")

@@ -5,6 +5,7 @@ import pytest
 import wfdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.io import savemat
 
 from twelvelead.errors import LeadMissing, SignalError, UnreadableFile
 from twelvelead.formats import read
@@ -108,6 +109,23 @@ def test_missing_samples_are_nan_as_in_wfdb(tmp_path, storage):
     expected = wfdb.rdrecord(str(tmp_path / "record")).p_signal.T
     assert np.isnan(expected).sum() == 1
     np.testing.assert_allclose(physical_mv(recording), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(("level", "compressed"), [("4", False), ("5", False), ("5", True)])
+def test_signals_in_a_matlab_file(tmp_path, level, compressed):
+    """PhysioNet's files are of level 4; saved again by SciPy or MATLAB they are of level 5."""
+    header = wfdb_header("record.mat", counts(12).shape[1]).replace(".mat 16 ", ".mat 16+24 ")
+    (tmp_path / "record.hea").write_text(header)
+    savemat(tmp_path / "record.mat", {"val": counts(12).astype(np.int16)}, format=level, do_compression=compressed)
+    for path in (tmp_path / "record.hea", tmp_path / "record.mat"):
+        np.testing.assert_array_equal(read(path).samples, counts(12))
+
+
+def test_a_matlab_file_of_another_shape_than_its_header(tmp_path):
+    (tmp_path / "record.hea").write_text(wfdb_header("record.mat", 99))
+    savemat(tmp_path / "record.mat", {"val": counts(12).astype(np.int16)})
+    with pytest.raises(UnreadableFile, match="the WFDB header says 12 signals of 99 samples"):
+        read(tmp_path / "record.mat")
 
 
 def test_a_record_by_header_signal_file_or_bare_name(tmp_path):

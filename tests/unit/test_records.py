@@ -19,7 +19,7 @@ def recording(samples, leads=LEADS, **more):
         "format": "npy",
         "gain_mv": np.ones(len(leads)),
         "sampling_rate_hz": 500.0,
-        "units": "mV",
+        "units": "assumed mV",
     }
     return Recording(leads=tuple(leads), samples=samples, **(default | more))
 

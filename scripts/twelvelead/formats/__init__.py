@@ -25,10 +25,17 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_NAMES", "file_and_member", "read", "sniff"]
 
-# Modules by name: pydicom takes long to import, and a job that reads MUSE files need not pay for it.
+# Modules by name: lxml, scipy or pyarrow take time to import, and a job pays for what its files need alone.
 _READERS = {
     "muse_xml": ("muse", "read_muse"),
     "cardiosoft_xml": ("cardiosoft", "read_cardiosoft"),
+    "philips_xml": ("philips", "read_philips"),
+    "hl7_aecg": ("aecg", "read_aecg"),
+    "scp": ("scp", "read_scp"),
+    "edf": ("edf", "read_edf"),
+    "ishne": ("ishne", "read_ishne"),
+    "csv_samples": ("sample_tables", "read_csv_samples"),
+    "parquet_samples": ("sample_tables", "read_parquet_samples"),
     "npy": ("arrays", "read_npy"),
     "deepecg_base64": ("arrays", "read_deepecg_base64"),
     "dicom": ("dicom", "read_dicom"),

@@ -1,35 +1,24 @@
 """DICOM waveforms (12-lead, general and ambulatory ECG storage), PS3.3 section C.10.9."""
 
-import io
-import math
 import re
-import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
-import pydicom
-from pydicom.dataset import Dataset
 
 from twelvelead.ecg import Recording, missing_leads
 from twelvelead.errors import UnreadableFile, UnsupportedFormat
+from twelvelead.formats.dicom_channels import channel_lead, channel_scale
+from twelvelead.formats.dicom_elements import WAVEFORM_STORAGE, Item, read_data_set
+from twelvelead.formats.dicom_tags import Tag
 from twelvelead.formats.leads import (
     as_recording_samples,
     duplicate_lead,
     no_standard_lead,
     plausible_rate_hz,
-    standard_lead,
 )
 from twelvelead.formats.statements import clean_statements
 
-# Nothing of the patient module is even parsed.
-_TAGS_READ = (
-    "SpecificCharacterSet",
-    "Manufacturer",
-    "ManufacturerModelName",
-    "WaveformSequence",
-    "WaveformAnnotationSequence",
-)
-_DEFLATED_TRANSFER_SYNTAX = b"1.2.840.10008.1.2.1.99"
-_MILLIVOLTS = {"nV": 1e-6, "uV": 1e-3, "\u00b5V": 1e-3, "mV": 1.0, "V": 1e3}
 _SAMPLE_TYPES = {
     (8, "SB"): "i1",
     (8, "UB"): "u1",
@@ -37,155 +26,179 @@ _SAMPLE_TYPES = {
     (16, "US"): "u2",
     (32, "SL"): "i4",
     (32, "UL"): "u4",
+    (64, "SV"): "i8",
+    (64, "UV"): "u8",
 }
-# Lead numbers are those of SCP-ECG; MDC (ISO/IEEE 11073-10101) writes them as "2:61", SCPECG as "5.6.3-9-61".
-_LEAD_CODE = re.compile(r"(?:2:|5\.6\.3-9-)(\d+)")
-_LEAD_OF_NUMBER = {
-    "1": "I",
-    "2": "II",
-    "61": "III",
-    "62": "aVR",
-    "63": "aVL",
-    "64": "aVF",
-    **{str(number + 2): f"V{number}" for number in range(1, 7)},
-}
+_COMPANDED = {"MB": "mu-law", "AB": "A-law"}
 _INTERPRETATION = re.compile(r"interpret|diagnos|statement|finding", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A multiplex group; a channel's lead is None where it is none of the twelve."""
+
+    item: Item
+    channels: tuple[Item, ...]
+    leads: tuple[str | None, ...]
+    rate_hz: float
+    sample_count: int
+    starts_at_ms: float | None
 
 
 def read_dicom(content: bytes) -> Recording:
     """The longest original waveform group with the leads of a 12-lead ECG; averaged beats are left aside.
 
-    Raises UnsupportedFormat for DICOM without waveforms and for encodings no reader here takes, UnreadableFile for
-    broken ones, LeadMissing when no group has a standard lead.
+    Groups that start together, at one rate and of one length, are joined where no single one has all leads.
+    Raises UnsupportedFormat for DICOM without waveforms, for leads recorded one after the other and for encodings no
+    reader here takes, UnreadableFile for broken ones, LeadMissing when no group has a standard lead.
     """
-    if _DEFLATED_TRANSFER_SYNTAX in content:
-        # Inflating has no bound: 64 MiB of it can become 64 GiB.
-        raise UnsupportedFormat("DICOM in deflated transfer syntax; convert it, e.g. with dcmconv +te")
-    # pydicom's warnings quote the values they complain about.
-    with warnings.catch_warnings(), pydicom.config.disable_value_validation():
-        warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=list(_TAGS_READ))
-        groups = dataset.get("WaveformSequence")
-        if not groups:
-            raise UnsupportedFormat("DICOM without waveforms; expected 12-lead, general or ambulatory ECG storage")
-        group = _rhythm_group(list(groups))
-        little_endian = dataset.original_encoding[1] is not False
-        return _recording(dataset, group, "<" if little_endian else ">")
-
-
-def _rhythm_group(groups: list[Dataset]) -> Dataset:
-    originals = [group for group in groups if group.get("WaveformOriginality") != "DERIVED"]
+    data_set = read_data_set(content, last_tag=Tag.WaveformSequence)
+    items = list(data_set.items(Tag.WaveformSequence))
+    if not items:
+        if data_set.value(Tag.SOPClassUID).startswith(WAVEFORM_STORAGE):
+            raise UnreadableFile("DICOM waveform storage without a waveform; the file is damaged, export it again")
+        raise UnsupportedFormat("DICOM without waveforms; expected 12-lead, general or ambulatory ECG storage")
+    originals = [item for item in items if item.text(Tag.WaveformOriginality) != "DERIVED"]
     if not originals:
-        raise UnreadableFile(f"{len(groups)} waveform groups, all derived; expected an original recording")
-    return max(originals, key=_worth)
-
-
-def _worth(group: Dataset) -> tuple[bool, float, int]:
-    leads = tuple(lead for lead in _leads(group) if lead is not None)
-    seconds = float(group.NumberOfWaveformSamples) / float(group.SamplingFrequency)
-    return not missing_leads(leads), seconds, len(leads)
-
-
-def _recording(dataset: Dataset, group: Dataset, byte_order: str) -> Recording:
-    lead_of_channel = {channel: lead for channel, lead in enumerate(_leads(group)) if lead is not None}
-    leads = tuple(lead_of_channel.values())
-    if not leads:
+        raise UnreadableFile(f"{len(items)} waveform groups, all derived; expected an original recording")
+    groups = [group for item in originals if (group := _group(item)) is not None]
+    if not groups:
         raise no_standard_lead()
-    if len(set(leads)) != len(leads):
-        raise duplicate_lead(next(lead for lead in leads if leads.count(lead) > 1))
-    definitions = [group.ChannelDefinitionSequence[channel] for channel in lead_of_channel]
-    scales = [_scale(definition, lead) for definition, lead in zip(definitions, leads, strict=True)]
-    offset_mv = np.array([offset for _, offset, _ in scales])
-    return Recording(
-        format="dicom",
+    return _recording(data_set, _rhythm_groups(groups))
+
+
+def _group(item: Item) -> _Group | None:
+    """The group, or None where it has no standard lead (respiration, pressures)."""
+    channels = tuple(item.items(Tag.ChannelDefinitionSequence))
+    leads = tuple(channel_lead(channel) for channel in channels)
+    if not any(leads):
+        return None
+    return _Group(
+        item=item,
+        channels=channels,
         leads=leads,
-        samples=_samples(group, list(lead_of_channel), byte_order),
-        gain_mv=np.array([gain for gain, _, _ in scales]),
-        offset_mv=offset_mv if offset_mv.any() else None,
-        sampling_rate_hz=plausible_rate_hz(float(group.SamplingFrequency), "SamplingFrequency"),
-        units=", ".join(dict.fromkeys(units for _, _, units in scales)),
-        statements=_statements(dataset),
-        device=" ".join(str(dataset.get(tag) or "") for tag in ("Manufacturer", "ManufacturerModelName")).strip()[:80],
+        rate_hz=plausible_rate_hz(item.number(Tag.SamplingFrequency) or 0.0, Tag.SamplingFrequency.name),
+        sample_count=item.whole(Tag.NumberOfWaveformSamples),
+        starts_at_ms=item.number(Tag.MultiplexGroupTimeOffset),
     )
 
 
-def _leads(group: Dataset) -> list[str | None]:
-    return [_lead(definition) for definition in group.ChannelDefinitionSequence]
+def _rhythm_groups(groups: list[_Group]) -> list[_Group]:
+    """The group with the recording, or the groups of one time that hold it together.
 
-
-def _lead(definition: Dataset) -> str | None:
-    sources = definition.get("ChannelSourceSequence")
-    if not sources:
-        return standard_lead(str(definition.get("ChannelLabel") or ""))
-    code = str(sources[0].get("CodeValue") or "")
-    if match := _LEAD_CODE.fullmatch(code):
-        return _LEAD_OF_NUMBER.get(match[1])
-    return standard_lead(code) or standard_lead(str(sources[0].get("CodeMeaning") or ""))
-
-
-def _scale(definition: Dataset, lead: str) -> tuple[float, float, str]:
-    """(mV per stored unit, mV at 0, units): stored value x sensitivity x correction factor + baseline."""
-    units = definition.get("ChannelSensitivityUnitsSequence")
-    unit = str(units[0].get("CodeValue") or "") if units else ""
-    if unit not in _MILLIVOLTS:
-        raise UnreadableFile(f"lead {lead}: channel sensitivity without a unit of voltage; expected uV, mV or V")
-    sensitivity = float(definition.get("ChannelSensitivity") or 0)
-    correction = float(definition.get("ChannelSensitivityCorrectionFactor") or 1)
-    baseline = float(definition.get("ChannelBaseline") or 0)
-    gain_mv = sensitivity * correction * _MILLIVOLTS[unit]
-    if gain_mv == 0 or not (math.isfinite(gain_mv) and math.isfinite(baseline)):
-        raise UnreadableFile(f"lead {lead}: channel sensitivity is absent, 0 or not finite; expected e.g. 1.25 uV")
-    return gain_mv, baseline * _MILLIVOLTS[unit], f"{sensitivity * correction:g} {unit}"
-
-
-def _samples(group: Dataset, channels: list[int], byte_order: str) -> np.ndarray:
-    encoding = (int(group.WaveformBitsAllocated), str(group.WaveformSampleInterpretation))
-    if encoding not in _SAMPLE_TYPES:
+    PS3.3, A.34.3.4.4, lets a cart store four groups of three leads acquired one after the other, as on paper, and one
+    long lead. Put beside each other they would be an ECG that never was, so only groups of one time are joined.
+    """
+    of_one_time: dict[tuple, list[_Group]] = {}
+    for group in groups:
+        if group.starts_at_ms is not None:
+            of_one_time.setdefault((group.starts_at_ms, group.rate_hz, group.sample_count), []).append(group)
+    chosen = max([*([group] for group in groups), *of_one_time.values()], key=_worth)
+    if missing_leads(_named(chosen)) and not missing_leads(_named(groups)):
         raise UnsupportedFormat(
-            f"DICOM samples of {encoding[0]} bits; expected linear 8, 16 or 32-bit integers (SB, UB, SS, US, SL, UL)"
+            f"DICOM whose leads are in {len(groups)} groups not recorded at one time, as columns on paper; "
+            "expected 12 simultaneous leads, export the full recording"
         )
-    dtype = np.dtype(byte_order + _SAMPLE_TYPES[encoding])
-    channel_count, sample_count = int(group.NumberOfWaveformChannels), int(group.NumberOfWaveformSamples)
-    value_count = channel_count * sample_count
-    if sample_count < 1 or channel_count != len(group.ChannelDefinitionSequence):
+    return chosen
+
+
+def _named(groups: list[_Group]) -> tuple[str, ...]:
+    return tuple(lead for group in groups for lead in group.leads if lead is not None)
+
+
+def _worth(groups: list[_Group]) -> tuple[bool, float, int]:
+    leads = _named(groups)
+    return not missing_leads(leads), groups[0].sample_count / groups[0].rate_hz, len(set(leads))
+
+
+def _recording(data_set: Item, groups: list[_Group]) -> Recording:
+    leads: list[str] = []
+    rows, scales = [], []
+    for group in groups:
+        # A lead that an earlier group has is left out: carts repeat their rhythm lead.
+        wanted = [channel for channel, lead in enumerate(group.leads) if lead is not None and lead not in leads]
+        if not wanted:
+            continue
+        in_group = [group.leads[channel] for channel in wanted]
+        if len(set(in_group)) != len(in_group):
+            raise duplicate_lead(next(lead for lead in in_group if in_group.count(lead) > 1))
+        scales += [channel_scale(group.channels[channel], group.leads[channel]) for channel in wanted]
+        rows.append(_samples(group, wanted))
+        leads += in_group
+    offset_mv = np.array([offset for _, offset, _ in scales])
+    return Recording(
+        format="dicom",
+        leads=tuple(leads),
+        samples=rows[0] if len(rows) == 1 else as_recording_samples(np.concatenate(rows)),
+        gain_mv=np.array([gain for gain, _, _ in scales]),
+        offset_mv=offset_mv if offset_mv.any() else None,
+        sampling_rate_hz=groups[0].rate_hz,
+        units=", ".join(dict.fromkeys(units for _, _, units in scales)),
+        statements=_statements(data_set.items(Tag.WaveformAnnotationSequence)),
+        device=" ".join(" ".join(map(data_set.text, (Tag.Manufacturer, Tag.ManufacturerModelName))).split())[:80],
+    )
+
+
+def _samples(group: _Group, channels: list[int]) -> np.ndarray:
+    """(channels, samples) of the channels asked for; float32 with NaN where the file marks samples as missing."""
+    dtype = _sample_type(group.item)
+    channel_count, sample_count = len(group.channels), group.sample_count
+    if sample_count < 1 or group.item.whole(Tag.NumberOfWaveformChannels) != channel_count:
         raise UnreadableFile("waveform without samples, or of more or fewer channels than it describes; export again")
-    stored = group.WaveformData
-    if len(stored) < value_count * dtype.itemsize:
+    stored = group.item.value(Tag.WaveformData)
+    frame_bytes = channel_count * dtype.itemsize
+    # A byte more makes the length even; a whole frame more means that a number is wrong and the leads are mixed up.
+    if not 0 <= len(stored) - sample_count * frame_bytes < max(frame_bytes, 2):
         raise UnreadableFile(
-            f"waveform holds {len(stored)} bytes, expected {value_count * dtype.itemsize}; the file is truncated"
+            f"waveform holds {len(stored)} bytes, expected {sample_count * frame_bytes} "
+            f"({channel_count} channels x {sample_count} samples); the file is damaged, export it again"
         )
-    frames = np.frombuffer(stored, dtype=dtype, count=value_count).reshape(sample_count, channel_count)
-    rows = np.ascontiguousarray(frames[:, channels].T)
-    is_padding = rows == _padding_value(group, dtype)
-    if is_padding.any():
-        return np.where(is_padding, np.float32(np.nan), rows.astype(np.float32))
-    return as_recording_samples(rows)
+    frames = np.frombuffer(stored, dtype, count=channel_count * sample_count).reshape(sample_count, channel_count)
+    rows = np.ascontiguousarray(frames.T if len(channels) == channel_count else frames[:, channels].T)
+    padding = _padding_value(group.item, dtype)
+    is_padding = rows == padding if padding else np.False_
+    if not is_padding.any():
+        return as_recording_samples(rows)
+    with_gaps = rows.astype(np.float32)
+    with_gaps[is_padding] = np.nan
+    return with_gaps
 
 
-def _padding_value(group: Dataset, dtype: np.dtype) -> float:
-    """The stored value that stands for a missing sample; NaN, equal to nothing, where there is none."""
-    stored = group.get("WaveformPaddingValue")
-    value = float(np.frombuffer(stored, dtype=dtype, count=1)[0]) if stored else 0.0
+def _sample_type(item: Item) -> np.dtype:
+    bits, interpretation = item.whole(Tag.WaveformBitsAllocated), item.text(Tag.WaveformSampleInterpretation)
+    if (bits, interpretation) not in _SAMPLE_TYPES:
+        found = f"{_COMPANDED[interpretation]} companded" if interpretation in _COMPANDED else f"of {bits} bits"
+        raise UnsupportedFormat(
+            f"DICOM samples {found}; expected linear 8 to 64-bit integers (SB, UB, SS, US, SL, UL, SV, UV)"
+        )
+    return np.dtype(item.byte_order + _SAMPLE_TYPES[bits, interpretation])
+
+
+def _padding_value(item: Item, dtype: np.dtype) -> int:
+    """The stored value that stands for a missing sample; 0 where there is none."""
+    stored = item.value(Tag.WaveformPaddingValue)
     # Writers (ECGToolkit's ECGConversion for one) fill in 0 without padding anything, and 0 is a voltage.
-    return value or math.nan
+    return int(np.frombuffer(stored, dtype, count=1)[0]) if len(stored) >= dtype.itemsize else 0
 
 
-def _statements(dataset: Dataset) -> tuple[str, ...]:
-    return clean_statements(_statement(annotation) for annotation in dataset.get("WaveformAnnotationSequence") or ())
+def _statements(annotations: Iterable[Item]) -> tuple[str, ...]:
+    return clean_statements(_statement(annotation) for annotation in annotations)
 
 
-def _statement(annotation: Dataset) -> str | None:
+def _statement(annotation: Item) -> str | None:
     """The text of an annotation that interprets the ECG; None for measurements, beats and other notes."""
-    if "NumericValue" in annotation or "ReferencedSamplePositions" in annotation:
+    if Tag.NumericValue in annotation or Tag.ReferencedSamplePositions in annotation:
         return None
-    concept = _meaning(annotation.get("ConceptNameCodeSequence"))
-    is_interpretation = not concept or _INTERPRETATION.search(concept)
-    if text := annotation.get("UnformattedTextValue"):
-        return str(text) if is_interpretation else None
-    if value := _meaning(annotation.get("ConceptCodeSequence")):
+    concept = _meaning(annotation, Tag.ConceptNameCodeSequence)
+    # Text that nothing names is what carts print above the ECG; text under an unknown name may be about the patient.
+    is_interpretation = Tag.ConceptNameCodeSequence not in annotation or _INTERPRETATION.search(concept)
+    if text := annotation.text(Tag.UnformattedTextValue):
+        return text if is_interpretation else None
+    if value := _meaning(annotation, Tag.ConceptCodeSequence):
         return value if is_interpretation else None
     return concept or None
 
 
-def _meaning(code_sequence: list[Dataset] | None) -> str:
-    return str(code_sequence[0].get("CodeMeaning") or "") if code_sequence else ""
+def _meaning(annotation: Item, tag: Tag) -> str:
+    code = annotation.first(tag)
+    return code.text(Tag.CodeMeaning) if code else ""

@@ -1,5 +1,6 @@
 """MATLAB files as ECG-FM's data pipeline writes them for CODE-15: `feats` (12, samples) and a sampling rate.
 
+PhysioNet's `val` is read too, for WFDB records whose signal file was saved again by MATLAB or SciPy.
 Level 5 of the MAT-file format (MathWorks, "MAT-File Format"), parsed here: scipy.io inflates whatever a file claims and
 builds every variable in it; this reads the numbers it needs and nothing else.
 """
@@ -18,6 +19,9 @@ from twelvelead.formats.leads import as_recording_samples, plausible_rate_hz
 # The pipeline resamples `feats` and keeps the file's first rate beside: the current one is the rate of `feats`.
 _RATE_NAMES = ("curr_sample_rate", "org_sample_rate")
 _SIGNAL_NAME = "feats"
+_PHYSIONET_NAME = "val"
+
+MAT_SIGNATURE = b"MATLAB 5.0 MAT-file"
 
 _HEADER_BYTES = 128
 _BYTE_ORDER = {b"IM": "<", b"MI": ">"}
@@ -47,7 +51,12 @@ def read_mat(content: bytes) -> Recording:
     Raises UnsupportedFormat for a MATLAB file without `feats`, UnreadableFile for a damaged file, another shape or type
     of `feats`, and a rate that is absent or no ECG's.
     """
-    numbers = _wanted_numbers(content)
+    numbers = _wanted_numbers(content, (_SIGNAL_NAME, *_RATE_NAMES))
+    if _SIGNAL_NAME not in numbers and _wanted_numbers(content, (_PHYSIONET_NAME,)):
+        # Unlike an .npy, `val` is known to be no mV: to assume so would be wrong by a factor of 1000 in most files.
+        raise UnsupportedFormat(
+            "PhysioNet's `val` without its header, which has its gain, rate and leads; copy the .hea beside it"
+        )
     if _SIGNAL_NAME not in numbers:
         raise UnsupportedFormat("a MATLAB file without a variable `feats`; expected `feats` (12, samples) and its rate")
     signal = numbers[_SIGNAL_NAME]
@@ -63,6 +72,31 @@ def read_mat(content: bytes) -> Recording:
     )
 
 
+def read_val(content: bytes, n_signals: int, n_samples: int | None) -> np.ndarray:
+    """`val` (signals, samples), whole numbers in A/D units: the signal file of a WFDB record at MAT level 5.
+
+    PhysioNet writes level 4, whose numbers follow 24 bytes of header as format 16 of WFDB. Saved again by MATLAB or
+    SciPy the file is of level 5, where the WFDB header's offset of 24 points into text.
+    Raises UnreadableFile where `val` is absent, of another shape than the WFDB header says, or no whole numbers.
+    """
+    numbers = _wanted_numbers(content, (_PHYSIONET_NAME,))
+    if _PHYSIONET_NAME not in numbers:
+        raise UnreadableFile("the MATLAB signal file has no variable `val`; copy the record again")
+    val = numbers[_PHYSIONET_NAME]
+    if val.shape != (n_signals, n_samples or val.shape[-1]):
+        raise UnreadableFile(
+            f"`val` has shape {val.shape}, the WFDB header says {n_signals} signals of {n_samples} samples; copy the "
+            "record again"
+        )
+    if val.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            whole = val.astype(np.int64)
+        if not np.array_equal(whole, val):
+            raise UnreadableFile("`val` holds fractions or NaN; expected the A/D units that its WFDB header scales")
+        val = whole
+    return val
+
+
 def _rate_hz(numbers: dict[str, np.ndarray]) -> float:
     for name in _RATE_NAMES:
         if name in numbers:
@@ -72,12 +106,11 @@ def _rate_hz(numbers: dict[str, np.ndarray]) -> float:
     raise UnreadableFile(f"no sampling rate beside `feats`; expected a variable {' or '.join(_RATE_NAMES)}")
 
 
-def _wanted_numbers(content: bytes) -> dict[str, np.ndarray]:
-    """The signal and the rates among the file's variables; nothing else in it is read."""
+def _wanted_numbers(content: bytes, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The `wanted` among the file's variables, by name; nothing else in it is read."""
     order = _BYTE_ORDER.get(content[126:128])
     if order is None:
         raise UnreadableFile("the MATLAB file's header is broken; write it again with save -v7")
-    wanted = (_SIGNAL_NAME, *_RATE_NAMES)
     found: dict[str, np.ndarray] = {}
     position = _HEADER_BYTES
     while position < len(content):

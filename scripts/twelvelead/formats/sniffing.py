@@ -5,6 +5,8 @@ from pathlib import Path
 
 from twelvelead.errors import UnsupportedFormat
 from twelvelead.formats.content import TRANSIENT_ERRORS, read_bytes
+from twelvelead.formats.dicom_elements import is_waveform_without_preamble
+from twelvelead.formats.sample_columns import is_sample_table
 from twelvelead.formats.wfdb_header import RECORD_LINE
 
 HEAD_BYTES = 16 * 1024
@@ -12,23 +14,40 @@ HEAD_BYTES = 16 * 1024
 FORMAT_NAMES = {
     "muse_xml": "GE MUSE XML",
     "cardiosoft_xml": "GE CardioSoft XML",
+    "philips_xml": "Philips PageWriter/Sierra XML",
+    "hl7_aecg": "HL7 aECG",
+    "scp": "SCP-ECG",
     "dicom": "DICOM ECG waveform",
     "wfdb": "WFDB",
+    "edf": "EDF/EDF+",
+    "ishne": "ISHNE Holter",
     "npy": "NumPy .npy",
     "deepecg_base64": "DeepECG .base64",
     "code15_mat": "CODE-15 MATLAB",
     "code15_hdf5": "CODE-15 HDF5",
+    "csv_samples": "CSV of samples",
+    "parquet_samples": "Parquet of samples",
 }
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HOW_TO_NAME_MEMBERS = "name a recording by its exam_id, as in exams_part3.hdf5#1234567"
-_FORMAT_OF_ROOT = {"RestingECG": "muse_xml", "CardiologyXML": "cardiosoft_xml"}
-_UNSUPPORTED_ROOTS = {
-    "restingecgdata": "Philips XML",
-    "AnnotatedECG": "HL7 aECG",
+_FORMAT_OF_ROOT = {
+    "RestingECG": "muse_xml",
+    "CardiologyXML": "cardiosoft_xml",
+    "restingecgdata": "philips_xml",
+    "AnnotatedECG": "hl7_aecg",
 }
+# (offset, bytes) -> format
+_FORMAT_OF_MAGIC = (
+    (0, b"\x93NUMPY", "npy"),
+    (128, b"DICM", "dicom"),
+    (0, HDF5_SIGNATURE, "code15_hdf5"),
+    (0, b"ISHNE1.0", "ishne"),
+    (0, b"PAR1", "parquet_samples"),
+)
+# Version, then by position: size of the header, number of data records, number of signals.
+_EDF = re.compile(rb"0 {7}.{176}[\d ]{8}.{44}[-\d ]{8}.{8}[\d ]{4}", re.DOTALL)
 # (offset, bytes, what it is)
 _UNSUPPORTED_MAGIC = (
-    (16, b"SCPECG", "SCP-ECG"),
     (0, b"MATLAB 7.3", "a MATLAB 7.3 file, to be saved with -v7"),
     (0, b"PK\x03\x04", "a ZIP archive or NPZ"),
     (0, b"\x1f\x8b", "a gzip archive"),
@@ -53,17 +72,22 @@ def sniff(head: bytes, path: Path) -> str:
     root_name = _xml_root_name(text)
     if root_name in _FORMAT_OF_ROOT:
         return _FORMAT_OF_ROOT[root_name]
-    if head.startswith(b"\x93NUMPY"):
-        return "npy"
-    if head[128:132] == b"DICM":
+    for offset, magic, name in _FORMAT_OF_MAGIC:
+        if head.startswith(magic, offset):
+            return name
+    if _is_scp(head):
+        return "scp"
+    if _EDF.match(head):
+        return "edf"
+    if is_waveform_without_preamble(head):
         return "dicom"
-    if head.startswith(HDF5_SIGNATURE):
-        return "code15_hdf5"
     if _is_wfdb_header(text) or _is_wfdb_signal_file(path):
         return "wfdb"
     # After WFDB, whose signal files may be called .mat and begin with any bytes.
     if head.startswith(b"MATLAB 5.0 MAT-file"):
         return "code15_mat"
+    if is_sample_table(head):
+        return "csv_samples"
     if len(head) >= _LEAST_BASE64_CHARACTERS and _BASE64_TEXT.fullmatch(head):
         return "deepecg_base64"
     raise UnsupportedFormat(f"{_likeness(head, text, root_name, path)}; supported: {', '.join(FORMAT_NAMES.values())}")
@@ -100,6 +124,12 @@ def _header_beside(path: Path) -> Path:
     return path.with_name(f"{path.stem}.hea")
 
 
+def _is_scp(head: bytes) -> bool:
+    # Old files leave the signature empty; there the first pointer of section 0 is to section 0 itself, at byte 7.
+    of_section_0 = head[8:10] == head[22:24] == b"\0\0" and head[28:32] == b"\x07\0\0\0" and head[10:14] == head[24:28]
+    return head[16:22] == b"SCPECG" or of_section_0
+
+
 def _is_wfdb_header(text: str) -> bool:
     lines = (line.strip() for line in text.splitlines())
     first_line = next((line for line in lines if line and not line.startswith("#")), "")
@@ -132,7 +162,7 @@ def _xml_root_name(text: str) -> str | None:
 
 def _likeness(head: bytes, text: str, root_name: str | None, path: Path) -> str:
     if root_name:
-        return f"looks like {_UNSUPPORTED_ROOTS.get(root_name, 'XML of another kind')} (root element {root_name})"
+        return f"looks like XML of another kind (root element {root_name})"
     for offset, magic, meaning in _UNSUPPORTED_MAGIC:
         if head.startswith(magic, offset):
             return f"looks like {meaning}"

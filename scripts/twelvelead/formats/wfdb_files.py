@@ -16,6 +16,7 @@ from twelvelead.formats.leads import (
     plausible_rate_hz,
     standard_lead,
 )
+from twelvelead.formats.mat import MAT_SIGNATURE, read_val
 from twelvelead.formats.statements import clean_statements
 from twelvelead.formats.wfdb_header import Header, Signal, parse_header
 
@@ -121,7 +122,11 @@ def _plain_16_bit_rows(folder: Path, header: Header, channels: list[int]) -> np.
     rows: dict[int, np.ndarray] = {}
     for file_name in {header.signals[channel].file_name for channel in channels}:
         in_file = [channel for channel, signal in enumerate(header.signals) if signal.file_name == file_name]
-        stored = _signal_file(folder, file_name)[header.signals[in_file[0]].byte_offset :]
+        content = _signal_file(folder, file_name)
+        if content.startswith(MAT_SIGNATURE):
+            rows.update(zip(in_file, read_val(content, len(in_file), header.sample_count), strict=True))
+            continue
+        stored = content[header.signals[in_file[0]].byte_offset :]
         sample_count = header.sample_count or len(stored) // (2 * len(in_file))
         expected_bytes = 2 * sample_count * len(in_file)
         if len(stored) < expected_bytes:
