@@ -29,8 +29,8 @@ def find_image(container: str, root: Path) -> str:
                 )
             return below
     raise ConfigError(
-        f"configuration: `container` is {container}, but there is no such file; build it with `make image`, give the "
-        "path or URI of an image, or run without --use-singularity / --sdm apptainer"
+        f"configuration: `container` is {container}, but there is no such file; build it with `make image` (needs "
+        "Apptainer), give the path or URI of an image, or run without --use-singularity / --sdm apptainer"
     )
 
 
