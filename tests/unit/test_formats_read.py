@@ -132,7 +132,7 @@ def test_golden_bad_file_has_its_message(name):
     message = str(raised.value)
     assert "\n" not in message
     assert name not in message
-    assert 10 <= len(message) <= 400
+    assert 10 <= len(message) <= 250
 
 
 @needs_golden

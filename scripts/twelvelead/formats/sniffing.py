@@ -29,6 +29,7 @@ FORMAT_NAMES = {
     "parquet_samples": "Parquet of samples",
 }
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_NAMED_FORMATS = 3  # in a message that stands in a table for every file
 HOW_TO_NAME_MEMBERS = "name a recording by its exam_id, as in exams_part3.hdf5#1234567"
 _FORMAT_OF_ROOT = {
     "RestingECG": "muse_xml",
@@ -90,7 +91,11 @@ def sniff(head: bytes, path: Path) -> str:
         return "csv_samples"
     if len(head) >= _LEAST_BASE64_CHARACTERS and _BASE64_TEXT.fullmatch(head):
         return "deepecg_base64"
-    raise UnsupportedFormat(f"{_likeness(head, text, root_name, path)}; supported: {', '.join(FORMAT_NAMES.values())}")
+    named = ", ".join([*FORMAT_NAMES.values()][:_NAMED_FORMATS])
+    raise UnsupportedFormat(
+        f"{_likeness(head, text, root_name, path)}; supported: {named} and {len(FORMAT_NAMES) - _NAMED_FORMATS} other "
+        "formats, see README.md, File formats"
+    )
 
 
 def file_and_member(path: Path) -> tuple[Path, str | None]:
