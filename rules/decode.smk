@@ -47,6 +47,7 @@ rule recordings:
             if SETTINGS["statements_from_files"] and entry["kind"] == "patterns"
         ],
         needed_s=lambda wildcards: {recipe: DURATION_S[recipe] for recipe in recipes(wildcards.batch)},
+        quality_excludes=PREPROCESSING["quality_excludes"],
         version=VERSION,
     message:
         "{wildcards.batch}: what became of every file the table names"

@@ -33,6 +33,7 @@ rule spectrum:
         runtime=growing(60),
     params:
         **RECIPE_SETTINGS,
+        quality_excludes=PREPROCESSING["quality_excludes"],
         version=VERSION,
     message:
         "{wildcards.batch}: spectrum of {wildcards.shard}"
@@ -88,6 +89,7 @@ rule clean:
         runtime=growing(60),
     params:
         **RECIPE_SETTINGS,
+        quality_excludes=PREPROCESSING["quality_excludes"],
         version=VERSION,
     message:
         "{wildcards.batch}: clean {wildcards.shard}"
@@ -113,6 +115,7 @@ rule prepare:
         mem_mb=growing(800),
         runtime=growing(60),
     params:
+        quality_excludes=PREPROCESSING["quality_excludes"],
         version=VERSION,
     message:
         "{wildcards.batch}: prepare {wildcards.shard} for {wildcards.recipe}"
@@ -136,6 +139,7 @@ rule preprocessing_reports:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
+        quality_excludes=PREPROCESSING["quality_excludes"],
         needed_s=DURATION_S["deepecg"],
         flat_is_success=PREPROCESSING["units"] == "raw" and PREPROCESSING["scale"] == "batch",
         version=VERSION,

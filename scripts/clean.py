@@ -12,5 +12,5 @@ with logged(snakemake) as log:
     calibration = Calibration.from_json(snakemake.input.calibration)
     calibration.check(asdict(settings))
     paths = snakemake.input.records, snakemake.output.tensor, snakemake.output.statuses
-    n = clean_records(*paths, calibration, settings)
+    n = clean_records(*paths, calibration, settings, snakemake.params.quality_excludes)
     log.info("%d signals", n)

@@ -19,6 +19,8 @@ SETTINGS = EvaluationSettings(replicates=100, slope_replicates=100)
 HOSTILE = "<script>alert('x')</script>\"&é漢\x07"
 ECGS = 90
 BROKEN, MISSING, FLAT = ECGS + 2, ECGS + 3, ECGS + 4
+CLIPPED = 7  # a row whose ECG is usable but flagged
+FLAGS_OF = {CLIPPED: "saturation V1 V2; mains_interference I"}
 LABELS = ("Afib", "Left bundle branch block", "Brugada", HOSTILE, "not predicted")
 CATEGORIES = {"Rhythm Disorders": ("Afib", "Brugada"), "Conduction Disorder": ("Left bundle branch block",)}
 TASKS = {
@@ -47,7 +49,18 @@ def recordings() -> pd.DataFrame:
         status, message = fates.get(row, ("ok", ""))
         identifier = "" if status == "missing" else ecg_id_of(row)
         rows += [
-            (row, task, file_of(row), identifier, "npy", status, "ok" if row > 3 else "missing", message, "")
+            (
+                row,
+                task,
+                file_of(row),
+                identifier,
+                "npy",
+                status,
+                "ok" if row > 3 else "missing",
+                message,
+                "",
+                FLAGS_OF.get(row, ""),
+            )
             for task in TASKS
         ]
     return pd.DataFrame(rows, columns=RECORDING_COLUMNS)
@@ -155,10 +168,10 @@ def _comparison(task: str, runs: Mapping[tuple[str, str], pd.DataFrame]) -> dict
 
 def settings(**of_report) -> dict:
     """The parts of the configuration that the page depends on."""
-    report = {"ecgs": 12, "labels": 2, "note": "", "hide_file_names": False}
+    report = {"ecgs": 14, "labels": 2, "note": "", "hide_file_names": False}
     return {
         "report": report | of_report,
-        "preprocessing": {"units": "physical"},
+        "preprocessing": {"units": "physical", "quality_excludes": []},
         "labeler": "auto",
         "uncertain_statements": "unknown",
     }

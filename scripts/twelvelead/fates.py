@@ -1,5 +1,6 @@
 """What became of every table cell that names a file: recordings.csv, missing_files.csv, DeepECG's two reports."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -9,9 +10,22 @@ import pandas as pd
 from twelvelead.atomic import replacing
 from twelvelead.recipes.resampling import ASSUMED_DURATION_S, shortage
 from twelvelead.records import SUMMARY_COLUMNS, read_columns
+from twelvelead.signal_quality import FLAG_SEPARATOR, FLAGS, POOR_QUALITY, flag_name, why_excluded
 from twelvelead.table import NOT_SELECTED
 
-RECORDING_COLUMNS = ["row", "task", "file", "ecg_id", "format", "status", "truth", "message", "too_short_for"]
+RECORDING_COLUMNS = [
+    "row",
+    "task",
+    "file",
+    "ecg_id",
+    "format",
+    "status",
+    "truth",
+    "message",
+    "too_short_for",
+    "quality",
+]
+_OF_FILE = ["format", "too_short_for", "quality"]  # columns that a cell has of its file
 RECIPE_SEPARATOR = "; "  # between the names in a cell of too_short_for
 # DeepECG's names of the XML shapes it knows; other formats are reported under their own.
 DEEPECG_FORMAT_NAMES = {"muse_xml": "MHI", "cardiosoft_xml": "CLSA", "npy": "NPY", "dicom": "DICOM", "wfdb": "WFDB"}
@@ -38,9 +52,9 @@ def fates(
     merged = cells.merge(records, on="ecg_id", how="left", suffixes=("", "_of_file"), validate="many_to_one")
     undecided = merged["status"] == ""
     merged.loc[undecided, "status"] = merged.loc[undecided, "status_of_file"]
-    of_file = merged[["format", "message_of_file", "too_short_for"]].fillna("")
+    of_file = merged[["message_of_file", *_OF_FILE]].fillna("")
     of_file[merged["status"] == NOT_SELECTED] = ""
-    merged[["format", "too_short_for"]] = of_file[["format", "too_short_for"]]
+    merged[_OF_FILE] = of_file[_OF_FILE]
     merged["message"] = [
         _joined(cell, file) for cell, file in zip(merged["message"], of_file["message_of_file"], strict=True)
     ]
@@ -82,9 +96,29 @@ def _joined(*messages: str) -> str:
     return "; ".join(message for message in messages if message)
 
 
-def read_summaries(records: Sequence[str]) -> pd.DataFrame:
-    """What the batch's records say of every file, without the signals."""
-    return read_columns(records, SUMMARY_COLUMNS).to_pandas()
+def read_summaries(records: Sequence[str], quality_excludes: Collection[str] = ()) -> pd.DataFrame:
+    """What the batch's records say of every file, without the signals; `quality` is text.
+
+    quality_excludes  names of flags; a recording with one of them has status poor_quality
+    """
+    found = read_columns(records, SUMMARY_COLUMNS).to_pandas()
+    # Most recordings have no flag, and of the others many have the same.
+    flags = [tuple(of_file) for of_file in found["quality"]]
+    words = {of_file: FLAG_SEPARATOR.join(of_file) for of_file in set(flags)}
+    reasons = {of_file: why_excluded(of_file, quality_excludes) for of_file in words}
+    found["quality"] = [words[of_file] for of_file in flags]
+    why = pd.Series([reasons[of_file] for of_file in flags], dtype=object, index=found.index)
+    excluded = why != ""
+    found.loc[excluded, "status"] = POOR_QUALITY
+    found.loc[excluded, "message"] = why[excluded]
+    return found
+
+
+def flag_counts(recordings: pd.DataFrame) -> dict[str, int]:
+    """Name of every flag of signal quality that occurs -> how many ECGs have it, in the order of FLAGS."""
+    flagged = recordings.loc[recordings["quality"] != "", ["ecg_id", "quality"]].drop_duplicates("ecg_id")
+    names = Counter(name for flags in flagged["quality"] for name in map(flag_name, flags.split(FLAG_SEPARATOR)))
+    return {flag.name: names[flag.name] for flag in FLAGS if names[flag.name]}
 
 
 def files_with_statements(records: Sequence[str]) -> set[str]:

@@ -1,6 +1,6 @@
 """Records of a shard -> prepared tensors, with no more than a block of recordings in memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -59,13 +59,16 @@ class DeepecgSettings:
         return to_rate(leads, record.recording.sampling_rate_hz, deepecg.SAMPLING_RATE_HZ, method=self.resampling)
 
 
-def spectrum_of_records(records: str, destination: str, settings: DeepecgSettings) -> int:
+def spectrum_of_records(
+    records: str, destination: str, settings: DeepecgSettings, quality_excludes: Collection[str] = ()
+) -> int:
     """Writes the sum of the shard's magnitude spectra; returns the number of recordings in it.
 
+    quality_excludes  here and below names of signal_quality.FLAGS; a recording with one of them has no part
     The sum is over the hash order's tree, so that it does not depend on how the batch is cut into shards.
     """
     total = HashOrderedSum(SPECTRUM_SHAPE)
-    for block in _blocks(records, settings.calibrates, settings.signal):
+    for block in _blocks(read_records(records, quality_excludes), settings.calibrates, settings.signal):
         if not block.rows:
             continue
         for row, magnitude in zip(block.rows, deepecg.magnitude_spectrum(block.signals), strict=True):
@@ -116,11 +119,18 @@ def frozen_calibration(path: str, settings: DeepecgSettings) -> Calibration:
     return calibration
 
 
-def clean_records(records: str, tensor: str, statuses: str, calibration: Calibration, settings: DeepecgSettings) -> int:
+def clean_records(
+    records: str,
+    tensor: str,
+    statuses: str,
+    calibration: Calibration,
+    settings: DeepecgSettings,
+    quality_excludes: Collection[str] = (),
+) -> int:
     """Writes the cleaned signals (n, 12, 2500) of a shard and what became of each file; returns n."""
     outcome = []
     with _tensor(tensor, (12, deepecg.N_SAMPLES)) as writer:
-        for block in _blocks(records, settings.is_prepared, settings.signal):
+        for block in _blocks(read_records(records, quality_excludes), settings.is_prepared, settings.signal):
             if block.rows:
                 writer.append(deepecg.clean(block.signals, calibration))
             outcome += block.rows + block.refused
@@ -128,7 +138,9 @@ def clean_records(records: str, tensor: str, statuses: str, calibration: Calibra
     return sum(row.rows for row in outcome)
 
 
-def prepare_records(records: str, tensor: str, statuses: str, recipe: str) -> int:
+def prepare_records(
+    records: str, tensor: str, statuses: str, recipe: str, quality_excludes: Collection[str] = ()
+) -> int:
     """Writes the tensor of a recipe that needs no calibration and what became of each file; returns its rows.
 
     Of a recipe in recipes.WINDOWED they are windows, all of a recording's one after another in order of time.
@@ -140,7 +152,8 @@ def prepare_records(records: str, tensor: str, statuses: str, recipe: str) -> in
         return signal if recipe in WINDOWED else signal[np.newaxis]
 
     with _tensor(tensor, module.SHAPE) as writer:
-        outcome = [_append_prepared(writer, record, prepared) for record in read_records(records)]
+        found = read_records(records, quality_excludes)
+        outcome = [_append_prepared(writer, record, prepared) for record in found]
     write_statuses(statuses, outcome)
     return sum(row.rows for row in outcome)
 
@@ -164,10 +177,12 @@ class _Block:
     refused: list[RowStatus]
 
 
-def _blocks(records: str, usable: Callable[[Record], bool], signal: Callable[[Record], np.ndarray]) -> Iterator[_Block]:
+def _blocks(
+    records: Iterable[Record], usable: Callable[[Record], bool], signal: Callable[[Record], np.ndarray]
+) -> Iterator[_Block]:
     """Signals of the usable records, BLOCK at a time; records that are not, or that the recipe refuses, come along."""
     rows, signals, refused = [], [], []
-    for record in read_records(records):
+    for record in records:
         try:
             if not usable(record):
                 raise SignalError(record.message, record.status)

@@ -1,7 +1,7 @@
 """Decoded recordings on disk: a Parquet file per shard, one row per file, whatever became of it."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from twelvelead import formats
 from twelvelead.atomic import replacing
-from twelvelead.ecg import Recording
+from twelvelead.ecg import Recording, twelve_leads
 from twelvelead.errors import SignalError
 from twelvelead.quality import signal_status
+from twelvelead.signal_quality import POOR_QUALITY, flags, why_excluded
 
 if TYPE_CHECKING:
     from twelvelead.formats.hdf5 import ExamFiles
@@ -39,19 +40,29 @@ SCHEMA = pa.schema(
         ("samples", pa.binary()),
         ("statements", pa.list_(pa.string())),
         ("deepecg_reads", pa.bool_()),
+        ("quality", pa.list_(pa.string())),
     ]
 )
-SUMMARY_COLUMNS = ["ecg_id", "status", "message", "format", "sampling_rate_hz", "n_samples"]
+SUMMARY_COLUMNS = ["ecg_id", "status", "message", "format", "sampling_rate_hz", "n_samples", "quality"]
 
 
 @dataclass(frozen=True)
 class Record:
-    """One file of a shard: what it is called here, what became of it, and its recording where one was decoded."""
+    """One file of a shard: what it is called here, what became of it, and its recording where one was decoded.
+
+    quality  what is doubtful in a recording that is ok: signal_quality.flags
+    """
 
     ecg_id: str
     status: str
     message: str
     recording: Recording | None
+    quality: tuple[str, ...] = ()
+
+    def unless_excluded(self, excludes: Collection[str]) -> "Record":
+        """The record, or one with status poor_quality where it has a flag whose name is among `excludes`."""
+        reason = why_excluded(self.quality, excludes)
+        return replace(self, status=POOR_QUALITY, message=reason) if reason else self
 
 
 def decode(ecg_id: str, path: str, array_unit_mv: float = 1.0, exam_files: "ExamFiles | None" = None) -> Record:
@@ -70,7 +81,8 @@ def decode(ecg_id: str, path: str, array_unit_mv: float = 1.0, exam_files: "Exam
     if recording.has_no_unit:
         recording = replace(recording, gain_mv=recording.gain_mv * array_unit_mv)
     status, message = signal_status(recording)
-    return Record(ecg_id, status, message, recording)
+    quality = flags(twelve_leads(recording), recording.sampling_rate_hz) if status == "ok" else ()
+    return Record(ecg_id, status, message, recording, quality)
 
 
 def write_records(files: Sequence[tuple[str, str]], destination: Path | str, array_unit_mv: float) -> dict[str, int]:
@@ -111,7 +123,7 @@ def _as_batch(rows: list[Record]) -> pa.RecordBatch:
     columns = {name: [] for name in SCHEMA.names}
     for row in rows:
         found = row.recording
-        values = {"ecg_id": row.ecg_id, "status": row.status, "message": row.message}
+        values = {"ecg_id": row.ecg_id, "status": row.status, "message": row.message, "quality": list(row.quality)}
         if found is not None:
             values |= {
                 "format": found.format,
@@ -132,17 +144,22 @@ def _as_batch(rows: list[Record]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
 
 
-def read_records(path: Path | str) -> Iterator[Record]:
-    """The records of a shard in the order of their hashes, a row group in memory at a time."""
+def read_records(path: Path | str, quality_excludes: Collection[str] = ()) -> Iterator[Record]:
+    """The records of a shard in the order of their hashes, a row group in memory at a time.
+
+    quality_excludes  names of flags; a recording with one of them comes with status poor_quality
+    """
     with pq.ParquetFile(path) as file:
-        yield from _as_records(file.iter_batches(batch_size=ROWS_PER_GROUP))
+        for record in _as_records(file.iter_batches(batch_size=ROWS_PER_GROUP)):
+            yield record.unless_excluded(quality_excludes)
 
 
 def _as_records(batches: Iterable[pa.RecordBatch]) -> Iterator[Record]:
     for batch in batches:
         samples = batch.column("samples")
         for position, row in enumerate(batch.drop_columns("samples").to_pylist()):
-            yield Record(row["ecg_id"], row["status"], row["message"], _as_recording(row, samples[position]))
+            recording = _as_recording(row, samples[position])
+            yield Record(row["ecg_id"], row["status"], row["message"], recording, tuple(row["quality"]))
 
 
 def _as_recording(row: Mapping, samples: pa.BinaryScalar) -> Recording | None:

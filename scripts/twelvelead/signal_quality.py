@@ -4,6 +4,7 @@ Thresholds without a source are ours: set at the far end of what 289 recordings 
 CODE-15 show, so that only clear cases are flagged.
 """
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -46,13 +47,19 @@ HIGHEST_MEDIAN_HZ = 20.0
 SLOW_PER_MIN, SLOW_QRS_S = 45.0, 0.11
 LONGEST_QRS_S = 0.25
 
+POOR_QUALITY = "poor_quality"  # the status of a recording that has a flag which the settings exclude
+FLAG_SEPARATOR = "; "
+
 _COARSE_HZ = 200.0
 _TYPICAL_MV = 1.5
 
 
 @dataclass(frozen=True)
 class Flag:
+    """What is looked for: in short words, and as it is computed, with the source of the criterion."""
+
     name: str
+    meaning: str
     definition: str
     source: str
 
@@ -60,12 +67,14 @@ class Flag:
 FLAGS = (
     Flag(
         "unit_doubt",
+        "amplitudes that no ECG has in mV",
         f"the leads' median swing is above {IMPLAUSIBLE_MV:g} mV (microvolts or counts taken for mV) or below "
         f"{TOO_SMALL_MV:g} mV (the reverse)",
         "ours",
     ),
     Flag(
         "sampling_rate_doubt",
+        "beats far too narrow or too wide for the stated rate, or an impossible one",
         f"a rate outside {RATES_HZ[0]:g} to {RATES_HZ[1]:g} Hz; or, as if stated too high, a heart rate above "
         f"{FAST_PER_MIN:g}/min with half of the power above {FAST_MEDIAN_HZ:g} Hz, or half above {HIGHEST_MEDIAN_HZ:g} "
         f"Hz; or, as if too low, a rate below {SLOW_PER_MIN:g}/min with QRS activity longer than {SLOW_QRS_S:g} s, or "
@@ -74,12 +83,14 @@ FLAGS = (
     ),
     Flag(
         "flat_lead",
+        "a lead that does not move while others do",
         f"a lead swings by at most {FLAT_SHARE:.0%} of what the lead with the fourth largest swing does, in at least "
         f"{FLAT_FOR_S} of the recording's seconds",
         "the criterion of Langley et al., Comput Cardiol 2011;38:281-284; threshold ours",
     ),
     Flag(
         "saturation",
+        "a lead that stays at its highest or lowest value",
         f"a lead stays at its extreme value for {CLIPPED_FOR_S * 1000:g} ms, {CLIPPED_FROM_MV:g} mV or more from its "
         f"median, reached and left by steps of {CLIPPED_STEP:.0%} of its swing; or for {RESTS_FOR_S * 1000:g} ms, "
         f"{RESTS_FROM_MV:g} mV from its median",
@@ -87,24 +98,28 @@ FLAGS = (
     ),
     Flag(
         "baseline_wander",
+        "slow waves that exceed the QRS activity",
         f"a lead's power below {WANDER_BELOW_HZ:g} Hz exceeds that from {QRS_BAND_HZ[0]:g} to {QRS_BAND_HZ[1]:g} Hz "
         f"and is that of a sine of {WANDER_MV:g} mV from peak to peak",
         "band: Kligfield et al., Circulation 2007;115:1306-1324; thresholds ours",
     ),
     Flag(
         "mains_interference",
+        "a line at 50 or 60 Hz",
         f"the power density within 1 Hz of 50 or 60 Hz is {MAINS_RATIO:g} times that 2 to 5 Hz away, and {MAINS_MV:g} "
         "mV from peak to peak",
         "amplitude: noise IEC 60601-2-25 allows an electrocardiograph; ratio ours",
     ),
     Flag(
         "einthoven_violation",
+        "limb leads that are not what I and II make them",
         f"a limb lead differs from what I and II make it by more than {EINTHOVEN_SHARE:.0%} of the limb leads' largest "
         "root mean square",
         "Einthoven's and Goldberger's laws; threshold ours",
     ),
     Flag(
         "limb_lead_reversal",
+        "electrodes of the limbs probably exchanged",
         f"RA-LA: the median beat in lead I correlates below {OPPOSITE:g} with that in V6, is mostly negative and its P "
         "wave opposes V6's too; RA-LL: the same of lead II. Of the two the one whose undoing makes I and II agree with "
         f"V6 best; QRS activity above {BROAD_QRS_S:g} s is not judged. RA-RL, LA-RL, arms-legs: lead II, III, I is "
@@ -152,6 +167,12 @@ def flags(signal_mv: np.ndarray, sampling_rate_hz: float | None) -> tuple[str, .
 def flag_name(flag: str) -> str:
     """The name in FLAGS of one that `flags` returned."""
     return flag.split(" ", 1)[0]
+
+
+def why_excluded(found: Iterable[str], excludes: Collection[str]) -> str:
+    """Why a recording with these flags is left out, "" where it is not; `excludes` are names in FLAGS."""
+    decisive = [flag for flag in found if flag_name(flag) in excludes]
+    return f"left out by preprocessing.quality_excludes: {FLAG_SEPARATOR.join(decisive)}" if decisive else ""
 
 
 def _of_leads(name: str, is_in: np.ndarray) -> str:

@@ -7,6 +7,7 @@ import pytest
 from twelvelead.config import batch_name, load_config, read_yaml
 from twelvelead.errors import ConfigError
 from twelvelead.registry import Registry
+from twelvelead.signal_quality import FLAGS
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = read_yaml(ROOT / "config/schemas/config.schema.yaml")
@@ -22,6 +23,15 @@ def test_defaults_are_complete_at_every_level():
     assert settings["preprocessing"]["units"] == "raw"
     assert settings["preprocessing"]["scale"] == "physical"
     assert settings["shard_size"] == "auto"
+
+
+def test_every_flag_of_signal_quality_may_exclude_and_is_explained():
+    names = [flag.name for flag in FLAGS]
+    assert SCHEMA["properties"]["preprocessing"]["properties"]["quality_excludes"]["items"]["enum"] == names
+    text = (ROOT / "config/README.md").read_text(encoding="utf-8")
+    assert [name for name in names if f"| `{name}` |" not in text] == []
+    with pytest.raises(ConfigError, match="quality_excludes.*wander"):
+        load(preprocessing={"quality_excludes": ["wander"]})
 
 
 def test_every_key_has_a_description():

@@ -2,16 +2,21 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from twelvelead.fates import (
     RECORDING_COLUMNS,
     fates,
+    flag_counts,
     missing_files,
     preprocessing_reports,
+    read_summaries,
     usable_and_others,
     write_csv,
 )
+from twelvelead.records import SCHEMA, SUMMARY_COLUMNS
 from twelvelead.report.statuses import SIGNAL_STATUSES
 
 NEEDED_S = {"deepecg": 10.0, "ecgfm": 5.0}
@@ -23,7 +28,8 @@ def cells(*rows):
 
 
 def records(*rows):
-    return pd.DataFrame(rows, columns=["ecg_id", "status", "message", "format", "sampling_rate_hz", "n_samples"])
+    columns = ["ecg_id", "status", "message", "format", "sampling_rate_hz", "n_samples", "quality"]
+    return pd.DataFrame([(*row, "") if len(row) < len(columns) else row for row in rows], columns=columns)
 
 
 def test_a_cell_has_its_files_status_and_both_messages():
@@ -146,3 +152,42 @@ def test_deepecgs_reports():
         "XML Type: Unknown",
     ]
     assert summary["Value"].tolist() == [4, 1, 3, 1, 1, 1, 1]
+
+
+@pytest.fixture
+def flagged(tmp_path):
+    """Records, without their signals: no flag, one, two, and a recording that is not assessed."""
+    kept = pa.schema([SCHEMA.field(name) for name in SUMMARY_COLUMNS])
+    found = [
+        ("good", "ok", "", []),
+        ("clipped", "ok", "", ["saturation V1 V2"]),
+        ("both", "ok", "warning: a lead swings by 90 mV", ["unit_doubt", "saturation I"]),
+        ("flat", "flat", "every lead is constant", []),
+    ]
+    rows = [dict(zip(("ecg_id", "status", "message", "quality"), row, strict=True)) for row in found]
+    pq.write_table(pa.Table.from_pylist(rows, schema=kept), tmp_path / "records.parquet")
+    return [str(tmp_path / "records.parquet")]
+
+
+def test_flags_exclude_nothing_unless_the_settings_say_so(flagged):
+    found = read_summaries(flagged).set_index("ecg_id")
+    assert found["status"].to_dict() == {"good": "ok", "clipped": "ok", "both": "ok", "flat": "flat"}
+    assert found["quality"].to_dict() == {
+        "good": "",
+        "clipped": "saturation V1 V2",
+        "both": "unit_doubt; saturation I",
+        "flat": "",
+    }
+
+
+def test_a_flag_that_the_settings_name_excludes_and_is_named_in_the_message(flagged):
+    found = read_summaries(flagged, ["unit_doubt", "flat_lead"]).set_index("ecg_id")
+    assert found["status"].to_dict() == {"good": "ok", "clipped": "ok", "both": "poor_quality", "flat": "flat"}
+    assert found.loc["both", "message"] == "left out by preprocessing.quality_excludes: unit_doubt"
+    assert found.loc["clipped", "message"] == ""
+
+
+def test_an_ecg_counts_once_for_each_of_its_flags(flagged):
+    rows = [(2, "t", "both"), (3, "u", "both"), (4, "t", "clipped"), (5, "t", "good")]
+    of_cells = cells(*((row, task, f"{ecg}.npy", ecg, "", "ok", "") for row, task, ecg in rows))
+    assert flag_counts(fates(of_cells, read_summaries(flagged), {})) == {"unit_doubt": 1, "saturation": 2}

@@ -113,6 +113,27 @@ def test_a_shard_survives_the_disk_bad_files_included(tmp_path):
     assert all("JOHN" not in row.message for row in rows)
 
 
+def test_flags_of_signal_quality_survive_the_disk_and_exclude_when_asked(tmp_path):
+    random = np.random.default_rng(0)
+    good = random.normal(scale=0.05, size=(5000, 12)).cumsum(axis=0).astype(np.float32) % 1.5
+    dead = good.copy()
+    dead[:, LEADS.index("V3")] = 0
+    np.save(tmp_path / "dead.npy", dead)
+    np.save(tmp_path / "flat.npy", np.zeros((5000, 12), dtype=np.float32))
+    files = [(name, str(tmp_path / f"{name}.npy")) for name in ("dead", "flat")]
+    write_records(files, tmp_path / "r.parquet", 1.0)
+    as_found, flat = read_records(tmp_path / "r.parquet")
+    assert as_found.status == "ok"
+    assert "flat_lead V3" in as_found.quality
+    assert flat.quality == ()  # it is not used anyway
+    left_out, flat = read_records(tmp_path / "r.parquet", ["flat_lead"])
+    assert (left_out.status, flat.status) == ("poor_quality", "flat")
+    assert left_out.message == "left out by preprocessing.quality_excludes: flat_lead V3"
+    np.testing.assert_array_equal(left_out.recording.samples, dead.T)  # it can be looked at
+    others = [record.status for record in read_records(tmp_path / "r.parquet", ["saturation_of_nothing"])]
+    assert others == ["ok", "flat"]
+
+
 def test_row_groups_do_not_show(tmp_path):
     np.save(tmp_path / "a.npy", noise(2500))
     files = [(f"e{i}", str(tmp_path / "a.npy")) for i in range(ROWS_PER_GROUP + 3)]

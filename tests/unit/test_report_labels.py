@@ -110,7 +110,7 @@ def test_the_reason_for_an_exclusion_is_taken_from_the_recording():
     cells = pd.DataFrame({"row": [2, 3, 4], "task": "t", "file": ["a", "b", "c"], "ecg_id": ["a", "b", "c"]})
     cells = cells.assign(status="", message="", truth_status="ok")
     records = pd.DataFrame({"ecg_id": ["a", "b", "c"], "status": "ok", "message": ["", "warning: 9 mV", ""]})
-    records = records.assign(format="mat", n_samples=[5000, 3650, 5000], sampling_rate_hz=500.0)
+    records = records.assign(format="mat", n_samples=[5000, 3650, 5000], sampling_rate_hz=500.0, quality="")
     recordings = fates(cells, records, {"deepecg": 10.0, "ecgfm": 5.0})
     models = {"net": {"recipe": "deepecg"}, "windows": {"recipe": "ecgfm"}}
     first, second = coverages(recordings, {"net": cells[:1], "windows": cells}, models)

@@ -10,6 +10,7 @@ from lxml import html
 from report_batch import (
     BROKEN,
     CATEGORIES_PATH,
+    CLIPPED,
     ECGS,
     FLAT,
     HOSTILE,
@@ -21,6 +22,7 @@ from report_batch import (
 from twelvelead.report.content import CellCounts, PageContent
 from twelvelead.report.gather import page_content
 from twelvelead.report.page import render_page
+from twelvelead.signal_quality import FLAGS
 
 SEEN = "<script>alert('x')</script>\"&é漢\\x07"
 
@@ -142,10 +144,16 @@ def test_few_events_are_said_to_make_delong_too_narrow(page):
 
 def test_an_ecg_is_embedded_once_and_no_more_than_asked_for(found, page):
     viewer = embedded(page)
-    assert len(viewer["ecgs"]) == 12
-    assert len({ecg["title"] for ecg in viewer["ecgs"]}) == 12
+    assert len(viewer["ecgs"]) == 14
+    assert len({ecg["title"] for ecg in viewer["ecgs"]}) == 14
     titles = [group["title"].split(":")[0] for group in viewer["groups"]]
-    assert set(titles) == {"Most confident wrong", "Models disagree", "Excluded", "First of the table"}
+    assert set(titles) == {
+        "Most confident wrong",
+        "Models disagree",
+        "Excluded",
+        "Doubtful signal",
+        "First of the table",
+    }
     none = page_content(found, settings(ecgs=0), PATTERNS_PATH, CATEGORIES_PATH)
     assert not tree(render_page(none)).xpath("//*[@id='ecg-viewer']")
 
@@ -160,6 +168,31 @@ def test_excluded_files_come_with_their_reason_and_signal(page):
     assert by_status["flat"]["signal"]
     assert by_status["missing"]["signal"] is None
     assert by_status["unreadable"]["signal"] is None
+
+
+def quality_rows(page):
+    """Name of every flag -> what its row says, its short meaning left out."""
+    rows = tree(page).xpath("//h3[@id='quality']/following::table[1]/tbody/tr")
+    return {row[0].text_content(): [cell.text_content() for cell in row[2:]] for row in rows}
+
+
+def test_flags_of_signal_quality_are_counted_and_their_ecgs_shown(found, page):
+    rows = quality_rows(page)
+    assert list(rows) == [flag.name for flag in FLAGS]
+    assert rows["saturation"] == ["1", f"{100 / ECGS:.1f}", "no"]
+    assert rows["flat_lead"] == ["0", "0.0", "no"]
+    assert f"1 of {ECGS} readable ECGs have a flag" in words(page)
+    viewer = embedded(page)
+    doubtful = next(group for group in viewer["groups"] if group["title"] == "Doubtful signal")
+    (ecg,) = (viewer["ecgs"][at] for at in doubtful["ecgs"])
+    assert f"Row {CLIPPED} of the table" in ecg["caption"]
+    assert "Signal quality: saturation V1 V2; mains_interference I." in ecg["caption"]
+
+
+def test_flags_that_exclude_are_marked(found):
+    chosen = settings() | {"preprocessing": {"units": "physical", "quality_excludes": ["saturation"]}}
+    shown = render_page(page_content(found, chosen, PATTERNS_PATH, CATEGORIES_PATH))
+    assert [name for name, row in quality_rows(shown).items() if row[2] == "yes"] == ["saturation"]
 
 
 def test_a_confident_error_says_what_was_called_and_at_which_threshold(page):

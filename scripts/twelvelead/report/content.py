@@ -40,6 +40,27 @@ class FileProblem:
 
 
 @dataclass(frozen=True)
+class QualityFlag:
+    """A flag of signal quality, how many ECGs have it, and whether the settings leave these out."""
+
+    name: str
+    meaning: str
+    definition: str
+    source: str
+    ecgs: int
+    excluded: bool
+
+
+@dataclass(frozen=True)
+class SignalQuality:
+    """Every flag that is looked for, of the ECGs that were assessed; `flagged` of them have one or more."""
+
+    assessed: int
+    flagged: int
+    flags: tuple[QualityFlag, ...]
+
+
+@dataclass(frozen=True)
 class UnknownStatement:
     """A diagnosis text the labeler did not understand, and how many ECGs have it."""
 
@@ -271,6 +292,7 @@ class PageContent:
     batch: str
     cells: tuple[CellCounts, ...]
     problems: tuple[FileProblem, ...] = ()
+    quality: SignalQuality | None = None
     notes: tuple[str, ...] = ()
     unknown_statements: tuple[UnknownStatement, ...] = ()
     tasks: tuple[TaskSection, ...] = ()

@@ -1,20 +1,30 @@
 """From the files of a finished batch to what its page says."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 
 import pandas as pd
 
 from twelvelead import __version__
+from twelvelead.fates import flag_counts
 from twelvelead.labelling import SHOWN_FROM_ECGS, SHOWN_FROM_PATIENTS
 from twelvelead.preparation import FEW_FOR_A_BATCH_SCALE
 from twelvelead.provenance import package_versions
 from twelvelead.report.batch_results import BatchResults
-from twelvelead.report.content import CellCounts, FileProblem, PageContent, UnknownStatement
+from twelvelead.report.content import (
+    CellCounts,
+    FileProblem,
+    PageContent,
+    QualityFlag,
+    SignalQuality,
+    UnknownStatement,
+)
 from twelvelead.report.naming import Naming
 from twelvelead.report.task_section import task_section
 from twelvelead.report.viewer_lists import Judged, viewer_content
 from twelvelead.report.wording import plural
 from twelvelead.scoring import read_categories
+from twelvelead.signal_quality import FLAGS, POOR_QUALITY
 from twelvelead.table import NOT_SELECTED
 
 SHOWN_STATEMENTS = 20
@@ -38,6 +48,7 @@ def page_content(found: BatchResults, settings: Mapping, patterns_path: str, cat
         batch=found.batch,
         cells=tuple(_counts(recordings, task) for task in found.tasks),
         problems=tuple(_problems(recordings, naming)),
+        quality=_signal_quality(recordings, settings["preprocessing"]["quality_excludes"]),
         notes=tuple(_notes(found, settings)),
         unknown_statements=tuple(UnknownStatement(*entry) for entry in frequent[:SHOWN_STATEMENTS]),
         tasks=tuple(task_section(found, task, categories, of_report["labels"]) for task in found.tasks),
@@ -62,6 +73,22 @@ def _problems(recordings: pd.DataFrame, naming: Naming) -> list[FileProblem]:
         )
         for row in wrong.itertuples()
     ]
+
+
+def _signal_quality(recordings: pd.DataFrame, excludes: Collection[str]) -> SignalQuality | None:
+    """None where no ECG was assessed: only those that can be used at all are."""
+    assessed = recordings[recordings["status"].isin(["ok", "too_short", POOR_QUALITY])]
+    if assessed.empty:
+        return None
+    counts = flag_counts(assessed)
+    flags = [
+        QualityFlag(**asdict(flag), ecgs=counts.get(flag.name, 0), excluded=flag.name in excludes) for flag in FLAGS
+    ]
+    return SignalQuality(
+        assessed["ecg_id"].nunique(),
+        assessed.loc[assessed["quality"] != "", "ecg_id"].nunique(),
+        tuple(flags),
+    )
 
 
 def _counts(recordings: pd.DataFrame, task: str) -> CellCounts:
@@ -105,9 +132,13 @@ def _provenance(found: BatchResults, settings: Mapping) -> tuple[tuple[str, tupl
     }
     return (
         ("Software", (("twelvelead", __version__), *package_versions().items())),
-        ("Settings", tuple((key, str(value)) for key, value in shown.items())),
+        ("Settings", tuple((key, _in_words(value)) for key, value in shown.items())),
         ("Models", tuple(models)),
     )
+
+
+def _in_words(value: object) -> str:
+    return (", ".join(value) or "none") if isinstance(value, list) else str(value)
 
 
 def _origin(entry: Mapping, recorded: Mapping) -> str:

@@ -12,6 +12,7 @@ SIGNAL_STATUSES = {
     "lead_missing": "a lead is absent and cannot be derived",
     "not_finite": "the signal holds NaN or infinity",
     "flat": "every lead is constant",
+    "poor_quality": "has a flag that the settings exclude",
     "duplicate": "the same ECG as an earlier row",
     "refused": "the settings do not allow it",
 }

@@ -91,6 +91,8 @@ def ecg_lists(found: Judged, labels: int, limit: int) -> list[EcgList]:
         differing = _interleaved(_disagreements(found, task, apart, labels))
         lists.append(EcgList("Models disagree" + suffix, differing, task))
     lists.append(EcgList("Excluded", _excluded(found.recordings)))
+    flagged = first.loc[first["quality"] != "", "ecg_id"]
+    lists.append(EcgList("Doubtful signal", tuple(Listed(ecg) for ecg in flagged.head(limit))))
     lists.append(EcgList("First of the table", tuple(Listed(ecg) for ecg in first["ecg_id"].head(limit))))
     return [one for one in lists if one.ecgs]
 
@@ -226,6 +228,7 @@ def _ecg(found: Judged, cell, record: Record | None, notes: Sequence[tuple[str, 
     prefixes = _prefixes(found, cell.ecg_id)
     predictions, truth = _says(found, cell.ecg_id, prefixes)
     said = [prefixes.get(task, "") + note for task, note in notes]
+    said += [f"Signal quality: {cell.quality}."] if cell.quality else []
     caption = [f"Row {cell.row} of the table, as recorded, without any filter of ours."] if not naming.hide else []
     return ViewerEcg(
         ecg_id=naming.ecg_id(cell.row, cell.ecg_id),
