@@ -159,24 +159,6 @@ def test_asking_for_a_signal_that_is_not_there_says_why(finished, recordings, fa
     assert re.search(expected, outcome.text)
 
 
-def test_cores_shards_and_row_order_change_no_byte(finished, cohort, tmp_path):
-    table = pd.read_csv(cohort / "table.csv", dtype=str, keep_default_na=False)
-    shuffled = table.iloc[:-1].sample(frac=1, random_state=1)  # the duplicate stays last, so that it is the duplicate
-    pd.concat([shuffled, table.iloc[-1:]]).to_csv(tmp_path / "table.csv", index=False)
-    batches = {"small": {"table": str(tmp_path / "table.csv"), "signals": str(cohort / "ecg_signals")}}
-    run(tmp_path, cores=1, batches=batches, statements_from_files=True, shard_size=5)
-    assert (tmp_path / "work/small/records").exists()
-    assert len(list((tmp_path / "work/small/records").iterdir())) > 4
-    other = tmp_path / "results/small"
-    for name in ("preprocessing/calibration.json", f"{MODEL}/metrics.json", f"{MODEL}/metrics.csv"):
-        assert (other / name).read_bytes() == (finished.results / name).read_bytes(), name
-    assert tree(other / "preprocessing/signals") == tree(finished.results / "preprocessing/signals")
-    rows = [
-        sorted((folder / MODEL / "probabilities.csv").read_text().splitlines()) for folder in (other, finished.results)
-    ]
-    assert rows[0] == rows[1]
-
-
 def test_bad_files_change_nothing_for_the_others(finished, cohort, recordings, tmp_path):
     table = pd.read_csv(cohort / "table.csv", dtype=str, keep_default_na=False)
     bad = recordings.loc[recordings["status"] != "ok", "row"] - 2
