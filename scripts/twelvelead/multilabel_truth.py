@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from twelvelead.table_columns import INVALID, UNKNOWN, outcomes
+from twelvelead.table_columns import INVALID, UNKNOWN, outcomes, shown
 
 CHARACTER_OF = {"1": "1", "0": "0", "": "?", INVALID: "!"}
 CODE_SEPARATOR = re.compile(r"[|,;]")
-SHOWN_CHARACTERS = 20  # of a cell that is wrong, which may hold anything
+SHOWN_CHARACTERS = 20  # of a truth text that is wrong
 
 
 def truth_columns(task: Mapping) -> list[str]:
@@ -42,7 +42,7 @@ def encoded_columns(table: pd.DataFrame, labels: Sequence[str]) -> tuple[np.ndar
         characters[:, place] = [CHARACTER_OF[outcome] for outcome in outcomes(table[label])]
         wrong = np.flatnonzero((characters[:, place] == "!") & (messages == ""))
         values = table[label].iloc[wrong].str.strip()
-        messages[wrong] = [f"{label} is {_shown(value)}; expected 0 or 1" for value in values]
+        messages[wrong] = [f"{label} is {shown(value)}; expected 0 or 1" for value in values]
     invalid = (characters == "!").any(axis=1)
     missing = (characters == "?").all(axis=1)
     truths = _joined(characters)
@@ -74,7 +74,7 @@ def encoded_codes(
     invalid = np.flatnonzero(statuses == "invalid")
     messages = np.full(len(texts), "", dtype=object)
     messages[invalid] = [
-        f"{texts.name} holds {_shown(word)}; expected codes such as {next(iter(codes))}, separated by |"
+        f"{texts.name} holds {shown(word)}; expected codes such as {next(iter(codes))}, separated by |"
         for word in wrong[invalid]
     ]
     return truths, statuses, messages

@@ -1,6 +1,6 @@
 """What is doubtful in a recording that can be used: flags for recordings.csv. Whether it can be used says quality.py.
 
-Thresholds without a source are ours: set at the far end of what 289 recordings of CPSC-2018, PTB-XL, CinC-2021 and
+Thresholds without a source are ours: set at the far end of what 284 recordings of CPSC-2018, PTB-XL, CinC-2021 and
 CODE-15 show, so that only clear cases are flagged.
 """
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from twelvelead.errors import TableError
 from twelvelead.multilabel_truth import encoded
-from twelvelead.table_columns import INVALID, column_of, outcomes, without_unknown
+from twelvelead.table_columns import INVALID, column_of, outcomes, shown, without_unknown
 
 FIRST_ROW = 2  # row 1 of a spreadsheet is the header
 
@@ -197,7 +197,7 @@ def _outcomes_of(given: pd.Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     read = outcomes(given)
     invalid = read == INVALID
     messages = np.full(len(given), "", dtype=object)
-    messages[invalid] = [f"{given.name} is {value[:20]!r}; expected 0 or 1" for value in given[invalid]]
+    messages[invalid] = [f"{given.name} is {shown(value)}; expected 0 or 1" for value in given[invalid]]
     return np.where(invalid, "", read), np.select([invalid, read == ""], ["invalid", "missing"], "ok"), messages
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from twelvelead.config import did_you_mean
 from twelvelead.errors import TableError
 from twelvelead.multilabel_truth import truth_columns
+from twelvelead.table_columns import shown_header
 
 
 def tasks_of(table: pd.DataFrame, tasks: Mapping[str, Mapping], wanted: str | list[str], path: Path | str) -> list[str]:
@@ -43,7 +44,7 @@ def _automatic(tasks: Mapping[str, Mapping], columns: list[str], path: Path | st
     present = {name for name, task in candidates.items() if task["file_column"] in columns}
     if not present:
         files = ", ".join(dict.fromkeys(f"`{task['file_column']}`" for task in candidates.values()))
-        raise TableError(f"{path}: no column names ECG files; expected one of {files}; found {', '.join(columns)}")
+        raise TableError(f"{path}: no column names ECG files; expected one of {files}; found {shown_header(columns)}")
     for file in dict.fromkeys(task["file_column"] for task in multilabel.values() if task["file_column"] in columns):
         sharing = [name for name, task in multilabel.items() if task["file_column"] == file]
         with_truth = [name for name in sharing if not set(columns).isdisjoint(truth_columns(tasks[name]))]

@@ -59,7 +59,7 @@ def test_csv_rows_are_matched_by_their_id(tmp_path):
     [
         ("AF\n1\n0\n", "AF\n0.1\n", "has shape"),
         ("AF\n1\n", "LBBB\n0.1\n", "is in only one of"),
-        ("AF\nyes\n", "AF\n0.1\n", r"row 2: `AF` is 'yes'"),
+        ("AF\nyes\n", "AF\n0.1\n", r"row 2: `AF` is a text of 3 characters"),
         ("id,AF\nx,1\ny,0\n", "id,AF\nx,1\nz,0\n", "2 rows of .* have no partner by `id`"),
         ("id,AF\nx,1\nx,0\n", "id,AF\nx,1\nz,0\n", "row 3: its `id` is there twice"),
     ],

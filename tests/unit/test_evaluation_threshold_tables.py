@@ -84,7 +84,7 @@ def test_a_binary_table_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file_name,A_lexicon,A_sig_model\na,1,0.5\nb,0,high\n", "row 3: A_sig_model is 'high'"),
+        ("file_name,A_lexicon,A_sig_model\na,1,0.5\nb,0,high\n", "row 3: A_sig_model is a text of 4 characters"),
         ("file_name,A_lexicon,A_sig_model\na,1,0.5\nb,0,1.5\n", "row 3: A_sig_model is '1.5'"),
         ("file_name,A_lexicon,A_sig_model\na,0.4,0.5\n", "row 2: A_lexicon is 0.4, expected 1, 0 or nothing"),
         ("file_name,A_lexicon,A_sig_model\na,1,0.5\na,0,0.5\n", "row 3: file_name is empty or there already"),

@@ -145,6 +145,13 @@ def test_lead_codes(code, scheme, meaning, lead):
     np.testing.assert_array_equal(recording.samples, signal[:1])
 
 
+@pytest.mark.parametrize("meaning", ["V4, right", "I, inverted", "Lead V1, posterior", "V2, V3"])
+def test_a_meaning_that_goes_on_is_another_lead(meaning):
+    channel = dicom_channel(dicom_code("X1", "99LOCAL", meaning))
+    with pytest.raises(LeadMissing):
+        read_dicom(dicom_file(dicom_group(counts(1).T, [channel], "SS")))
+
+
 @pytest.mark.filterwarnings("ignore:Failed to encode value")
 def test_every_lead_of_cid_3001_by_its_code_and_by_its_meaning_alone():
     found = {}

@@ -1,7 +1,8 @@
-"""EDF and EDF+ against files written here from the standard, and against wfdb, which reads EDF with code of its own."""
+"""EDF and EDF+: files written here from the standard and by edfio, compared with wfdb, which reads them by itself."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import edfio
 import numpy as np
 import pytest
 import wfdb.io.convert.edf
@@ -12,64 +13,8 @@ from hypothesis.extra import numpy as hnp
 from twelvelead.errors import LeadMissing, SignalError, UnreadableFile, UnsupportedFormat
 from twelvelead.formats.edf import read_edf
 from twelvelead.formats.lead_labels import lead_of_label
+from unit.edf_files import Signal, annotations, edf, starts
 from unit.vendor_files import TWELVE_LEADS, counts
-
-PATIENT = "MRN-4711 F 02-MAY-1951 Erika_Mustermann"
-RECORDING = "Startdate 02-MAR-2002 PSG-1234 Dr_Brinkmann Holter-Serial99"
-
-
-@dataclass(frozen=True)
-class Signal:
-    """A signal to write: (records, samples per record) numbers and its header fields."""
-
-    label: str
-    samples: np.ndarray
-    dimension: str = "uV"
-    physical: tuple[str, str] = ("-3276.8", "3276.7")
-    digital: tuple[str, str] = ("-32768", "32767")
-
-
-def edf(signals: list[Signal], seconds: str = "1", kind: str = "", count: str | None = None, **header: str) -> bytes:
-    """An EDF file; `header` replaces fields of the fixed part by name."""
-    record_count = len(signals[0].samples)
-    fields = {
-        "version": ("0", 8),
-        "patient": (PATIENT, 80),
-        "recording": (RECORDING, 80),
-        "date": ("02.03.02", 8),
-        "time": ("10.11.12", 8),
-        "header_bytes": (str(256 * (len(signals) + 1)), 8),
-        "reserved": (kind, 44),
-        "records": (str(record_count) if count is None else count, 8),
-        "seconds": (seconds, 8),
-        "signal_count": (str(len(signals)), 4),
-    }
-    fixed = b"".join(header.get(name, text).encode("latin-1").ljust(size) for name, (text, size) in fields.items())
-    columns = [
-        ([signal.label for signal in signals], 16),
-        (["AgAgCl electrode"] * len(signals), 80),
-        ([signal.dimension for signal in signals], 8),
-        *(([signal.physical[end] for signal in signals], 8) for end in (0, 1)),
-        *(([signal.digital[end] for signal in signals], 8) for end in (0, 1)),
-        (["HP:0.05Hz LP:150Hz"] * len(signals), 80),
-        ([str(signal.samples.shape[1]) for signal in signals], 8),
-        ([""] * len(signals), 32),
-    ]
-    described = b"".join(text.encode("latin-1").ljust(width) for texts, width in columns for text in texts)
-    records = b"".join(
-        signal.samples[record].astype("<i2").tobytes() for record in range(record_count) for signal in signals
-    )
-    return fixed + described + records
-
-
-def annotations(texts: list[bytes], samples: int = 40) -> Signal:
-    """The signal of an EDF+ file that holds text, one for each record."""
-    stored = [np.frombuffer(text.ljust(2 * samples, b"\0"), "<i2") for text in texts]
-    return Signal("EDF Annotations", np.array(stored), "", ("-1", "1"))
-
-
-def starts(*times: str) -> Signal:
-    return annotations([f"+{time}\x14\x14\0+{time}\x14Mustermann moved\x14\0".encode() for time in times])
 
 
 def twelve(records: int = 2, samples: int = 20, names: tuple[str, ...] = TWELVE_LEADS) -> list[Signal]:
@@ -105,6 +50,24 @@ def test_fields():
     assert recording.statements == ()
     assert recording.device == ""
     np.testing.assert_allclose(recording.gain_mv, 1e-4, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dimension", ["uV", "mV"])
+@pytest.mark.parametrize("with_annotations", [False, True])
+def test_files_of_edfio_hold_what_it_was_given(dimension, with_annotations):
+    signal_mv = np.random.default_rng(0).normal(scale=0.5, size=(12, 5000))
+    scale = {"uV": 1000, "mV": 1}[dimension]
+    signals = [
+        edfio.EdfSignal(values * scale, 500, label=f"ECG {lead}", physical_dimension=dimension)
+        for lead, values in zip(TWELVE_LEADS, signal_mv, strict=True)
+    ]
+    noted = [edfio.EdfAnnotation(1.0, None, "ectopic beat")] if with_annotations else None
+    recording = read_edf(edfio.Edf(signals, annotations=noted).to_bytes())
+    assert recording.leads == TWELVE_LEADS
+    assert recording.sampling_rate_hz == 500
+    read_mv = recording.samples * recording.gain_mv[:, None] + recording.offset_mv[:, None]
+    one_step_mv = np.ptp(signal_mv, axis=1).max() / 65535
+    np.testing.assert_allclose(read_mv, signal_mv, atol=1.01 * one_step_mv)
 
 
 @pytest.mark.parametrize("dimension", ["uV", "mV", "V"])
@@ -169,7 +132,9 @@ def test_labels(label, lead):
     assert lead_of_label(label) == lead
 
 
-@pytest.mark.parametrize(("seconds", "rate_hz"), [("0.04", 500), ("0.08", 250), ("1.5", 40 / 3), ("2", 10)])
+@pytest.mark.parametrize(
+    ("seconds", "rate_hz"), [("0.04", 500), ("0.08", 250), ("1.5", 40 / 3), ("2", 10), ("2.", 10), (".5", 40)]
+)
 def test_rate_is_samples_over_the_duration_of_a_record(seconds, rate_hz):
     assert read_edf(edf(twelve(), seconds)).sampling_rate_hz == rate_hz
 

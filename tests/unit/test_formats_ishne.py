@@ -1,6 +1,5 @@
 """ISHNE Holter files against files written here from the standard's table of the header."""
 
-import struct
 import tracemalloc
 
 import numpy as np
@@ -10,43 +9,11 @@ from hypothesis import strategies as st
 
 from twelvelead.errors import LeadMissing, SignalError, UnreadableFile
 from twelvelead.formats.ishne import read_ishne
+from unit.ishne_files import crc_ccitt, ishne
 from unit.vendor_files import TWELVE_LEADS, counts
 
 CODES = {lead: number for number, lead in enumerate(TWELVE_LEADS, 5)}
-ABSENT = -9
 PLANTED = ("Erika", "Mustermann", "MRN-4711", "1951", "SN-0042", "Brinkmann", "St. Elsewhere")
-
-
-def crc_ccitt(block: bytes) -> int:
-    """Polynomial 0x1021 from 0xFFFF, bit by bit."""
-    remainder = 0xFFFF
-    for byte in block:
-        remainder ^= byte << 8
-        for _ in range(8):
-            remainder = (remainder << 1) ^ (0x1021 if remainder & 0x8000 else 0)
-            remainder &= 0xFFFF
-    return remainder
-
-
-def ishne(samples: np.ndarray, codes=None, resolutions=None, checksum: int | None = None, **fields) -> bytes:
-    """A file of (leads, samples) int16; `fields` replaces rate, lead_count, sample_count or ecg_at of the header."""
-    codes = list(range(5, 5 + len(samples))) if codes is None else codes
-    resolutions = [2500] * len(samples) if resolutions is None else resolutions
-    variable = b"Ordered by Dr. Brinkmann, St. Elsewhere\0"
-
-    def twelve(numbers):
-        return [*numbers, *[ABSENT] * (12 - len(numbers))]
-
-    header = struct.pack("<iiii", len(variable), fields.get("sample_count", samples.shape[1]), 522, 522 + len(variable))
-    header = header[:12] + struct.pack("<i", fields.get("ecg_at", 522 + len(variable)))
-    header += struct.pack("<h40s40s20s", 1, b"Erika", b"Mustermann", b"MRN-4711")
-    header += struct.pack("<hh12h", 2, 1, 2, 5, 1951, 2, 3, 2002, 3, 3, 2002, 10, 11, 12)
-    header += struct.pack("<h", fields.get("lead_count", len(samples)))
-    header += struct.pack("<12h12h12h", *twelve(codes), *twelve([1] * len(samples)), *twelve(resolutions))
-    header += struct.pack("<h40sh", 0, b"digital SN-0042", fields.get("rate", 200))
-    header += struct.pack("<80s80s88s", b"", b"Property of St. Elsewhere", b"") + variable
-    checksum = crc_ccitt(header) if checksum is None else checksum
-    return b"ISHNE1.0" + struct.pack("<H", checksum) + header + samples.astype("<i2").tobytes(order="F")
 
 
 def outcome_of(content: bytes):

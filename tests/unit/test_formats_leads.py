@@ -24,6 +24,11 @@ def test_other_leads_are_no_standard_lead(name):
     assert standard_lead(name) is None
 
 
+@pytest.mark.parametrize("name", ["aVR (inverted)", "V4 (right)", "V1 (posterior)", "-I (Einthoven)"])
+def test_what_stands_in_brackets_may_make_it_another_lead(name):
+    assert standard_lead(name) is None
+
+
 def test_stack_names_the_shorter_lead():
     with pytest.raises(UnreadableFile, match=r"lead V2 \(3\) is shorter .*5 samples"):
         stack({"I": np.zeros(5), "V2": np.zeros(3)})
@@ -62,5 +67,44 @@ def test_lines_naming_a_person_are_dropped():
         "Reading MD: X",
         "Unconfirmed",
         "Read by hand",
+        "** Reconfirmed by X",
+        "Performed by X",
+        "Confirmé par Dr X",
+        "CONFIRM\u00c3\u0089E PAR X",
+        "Relu par : X",
+        "Médecin : X",
+        "Nom: X",
     ]
     assert clean_statements(texts) == ("Sinus rhythm", "Unconfirmed")
+
+
+@pytest.mark.parametrize(
+    ("text", "statement"),
+    [
+        ("Atrial fibrillation - Confirmed by MUSTERMANN", "Atrial fibrillation"),
+        ("Rythme sinusal, interprété par Dr MUSTERMANN", "Rythme sinusal"),
+        ("*** Abnormal ECG ***", "*** Abnormal ECG ***"),
+        ("ST elevation, unconfirmed", "ST elevation, unconfirmed"),
+        ("Bloc AV 2 par 1", "Bloc AV 2 par 1"),
+        ("Extrasystoles par salves", "Extrasystoles par salves"),
+        ("Prolonged QT, read by eye", "Prolonged QT"),
+        ("Normal ECG. Reviewed and confirmed by MUSTERMANN", "Normal ECG."),
+        ("Reviewed and signed: MUSTERMANN", ""),
+        ("Left bundle branch block, Dr. Mustermann", "Left bundle branch block"),
+        ("Sinusrhythmus (bestätigt durch Dr Mustermann)", "Sinusrhythmus"),
+        ("Normal ECG MD: MUSTERMANN", "Normal ECG"),
+        ("Old infarct, patient name: MUSTERMANN", "Old infarct"),
+        ("ST depression in dr. leads", "ST depression in dr. leads"),
+        ("Sinus rhythm\r\nConfirmed by: Dr MUSTERMANN", "Sinus rhythm"),
+    ],
+)
+def test_a_signature_behind_a_statement_is_cut(text, statement):
+    assert clean_statements([text]) == ((statement,) if statement else ())
+
+
+def test_lines_of_one_text_are_statements_of_their_own():
+    assert clean_statements(["Sinus rhythm\nLeft axis  deviation\r\n\nNormal ECG", None]) == (
+        "Sinus rhythm",
+        "Left axis deviation",
+        "Normal ECG",
+    )

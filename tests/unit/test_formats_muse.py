@@ -179,6 +179,13 @@ def test_encoding_as_declared(tmp_path, encoding):
 BILLION_LAUGHS = '<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">'
 
 
+@pytest.mark.parametrize("before", [b"\n", b"\r\n  ", b"\xef\xbb\xbf"])
+def test_what_other_software_puts_before_the_declaration_is_no_matter(tmp_path, before):
+    path = tmp_path / "a.xml"
+    path.write_bytes(before + plain_muse())
+    np.testing.assert_array_equal(read(path).samples, read_muse(plain_muse()).samples)
+
+
 @pytest.mark.parametrize(
     "declared", [BILLION_LAUGHS, '<!ENTITY c SYSTEM "file:{secret}">', '<!ENTITY % c SYSTEM "{secret}"> %c;']
 )

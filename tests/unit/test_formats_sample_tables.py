@@ -1,13 +1,10 @@
 """Tables of samples, written here with csv, pandas and pyarrow, and what only looks like one."""
 
-import csv
-import io
 import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,32 +14,15 @@ from twelvelead.errors import SignalError, UnreadableFile, UnsupportedFormat
 from twelvelead.formats.sample_columns import is_sample_table
 from twelvelead.formats.sample_tables import read_csv_samples, read_parquet_samples
 from twelvelead.formats.sample_times import uniform_rate_hz
+from unit.sample_files import csv_text, frame, parquet
 from unit.vendor_files import TWELVE_LEADS, counts
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
 
 
-def csv_text(names, rows, delimiter: str = ",", line_end: str = "\n") -> bytes:
-    stream = io.StringIO()
-    writer = csv.writer(stream, delimiter=delimiter, lineterminator=line_end)
-    writer.writerow(names)
-    writer.writerows(rows)
-    return stream.getvalue().encode()
-
-
-def parquet(table: pd.DataFrame | pa.Table, **options) -> bytes:
-    stream = io.BytesIO()
-    pq.write_table(table if isinstance(table, pa.Table) else pa.Table.from_pandas(table), stream, **options)
-    return stream.getvalue()
-
-
 def signal_mv(samples: int = 40) -> np.ndarray:
     """(12, samples) float32."""
     return np.random.default_rng(0).normal(size=(12, samples)).astype(np.float32)
-
-
-def frame(signal: np.ndarray, **columns) -> pd.DataFrame:
-    return pd.DataFrame({**columns, **dict(zip(TWELVE_LEADS, signal, strict=False))})
 
 
 def outcome_of(content: bytes, reader=read_csv_samples):
@@ -142,12 +122,18 @@ def test_decimal_commas_of_semicolon_files():
     recording = read_csv_samples(b"t_ms;I_mV;II_mV\r\n0;0,125;-1,5\r\n2,5;1;2\r\n5,0;3;,5\r\n")
     np.testing.assert_array_equal(recording.samples, np.float32([[0.125, 1, 3], [-1.5, 2, 0.5]]))
     assert recording.sampling_rate_hz == 400
+    np.testing.assert_array_equal(read_csv_samples(b"I\tII\n0,5\t-1,5\n").samples, np.float32([[0.5], [-1.5]]))
+
+
+def test_commas_between_words_are_no_decimal_commas():
+    np.testing.assert_array_equal(read_csv_samples(b"I;note;II\n0.5;moved, twice;-1.5\n").samples, [[0.5], [-1.5]])
 
 
 @pytest.mark.parametrize(
     ("name", "step"),
     [("time", 0.002), ("TIME_S", 0.002), ("t", 0.002), ("t_ms", 2), ("Time [ms]", 2), ("time (s)", 0.002)]
-    + [("timestamp", 0.002), ("timestamp_ms", 2), ("time_sec", 0.002), ("t ms", 2)],
+    + [("timestamp", 0.002), ("timestamp_ms", 2), ("time_sec", 0.002), ("t ms", 2)]
+    + [("time_us", 2000), ("t [\u00b5s]", 2000), ("time_ns", 2_000_000)],
 )
 def test_rate_of_a_time_column(name, step):
     times = [round(7 + index * step, 4) for index in range(40)]
@@ -172,13 +158,25 @@ def test_times_of_day_as_time_stamps():
 
 
 @pytest.mark.parametrize("times", [["12:00:01", "12:00:02"], ["", "0.002"], ["a", "b"], [0, 0], [1, 0], ["nan", 1]])
-def test_times_that_give_no_rate(times):
+def test_times_that_give_no_rate_are_refused(times):
+    """Without a rate the rows would be taken to last 10 s, whatever the times say."""
     rows = [(time, 1, 2) for time in times]
-    assert read_csv_samples(csv_text(("time", "I", "II"), rows)).sampling_rate_hz is None
-    table = pa.table({"time": pa.array([str(time) for time in times]), "I": [1, 2], "II": [3, 4]})
-    assert read_parquet_samples(parquet(table)).sampling_rate_hz is None
+    text = pa.table({"time": pa.array([str(time) for time in times]), "I": [1, 2], "II": [3, 4]})
     nulls = pa.table({"time": pa.array([0.0, None]), "I": [1, 2], "II": [3, 4]})
-    assert read_parquet_samples(parquet(nulls)).sampling_rate_hz is None
+    of_csv = outcome_of(csv_text(("time", "I", "II"), rows))
+    for outcome in (of_csv, *(outcome_of(parquet(table), read_parquet_samples) for table in (text, nulls))):
+        assert isinstance(outcome, UnreadableFile)
+        assert "the time column is no times in equal steps" in str(outcome)
+
+
+def test_a_gap_in_thirty_seconds_is_not_taken_for_ten_seconds():
+    times = np.delete(np.arange(15_000) / 500, 777)
+    rows = [(f"{time:.3f}", 1, 2) for time in times]
+    assert "no times in equal steps" in str(outcome_of(csv_text(("time_s", "I", "II"), rows)))
+
+
+def test_a_single_time_says_nothing():
+    assert read_csv_samples(b"time,I,II\n0,1,2\n").sampling_rate_hz is None
 
 
 def test_a_time_column_that_counts_something_else():
@@ -324,6 +322,22 @@ def test_rows_that_parquet_packs_into_nothing_are_not_unpacked():
     finally:
         tracemalloc.stop()
     assert pa.total_allocated_bytes() - before < 2**20
+
+
+@pytest.mark.parametrize("name", ["time", "I"])
+def test_a_text_that_every_row_repeats_is_not_unpacked(name):
+    text = pa.DictionaryArray.from_arrays(pa.array(np.zeros(10_000, dtype=np.int32)), pa.array(["x" * 10_000]))
+    zeros = pa.array(np.zeros(10_000, dtype=np.float32))
+    content = parquet(pa.table({"I": zeros, "II": zeros} | {name: text}), store_schema=False)
+    before = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(before)
+    pa.set_memory_pool(pool)
+    try:
+        with pytest.raises(UnreadableFile, match="no times in equal steps|column I holds no numbers"):
+            read_parquet_samples(content)
+    finally:
+        pa.set_memory_pool(before)
+    assert pool.max_memory() < 2**20
 
 
 def test_truncated_at_every_place():

@@ -430,7 +430,7 @@ def test_broken_section_is_named(number, body, error, message):
 
 def test_endless_changes_of_table_are_refused():
     scp = Scp(waves(2, 30), codes=(1, 2), tables=table_section(({"0": (0, 2, 0)}, {"0": (0, 1, 0)})))
-    with pytest.raises(UnreadableFile, match="changes its Huffman table more often than it has samples"):
+    with pytest.raises(UnreadableFile, match="changes its Huffman table over"):
         read_scp(scp_file(replace(scp, stored=(bytes(100),) * 2)))
 
 

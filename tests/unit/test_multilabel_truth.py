@@ -40,13 +40,13 @@ def test_a_column_that_is_not_there_is_unknown_and_a_row_of_unknowns_missing():
     assert of_columns(other=["1"]) == [[""], ["missing"], [""]]
 
 
-def test_a_value_that_is_no_outcome_names_its_column_and_is_cut():
+def test_a_value_that_is_no_outcome_names_its_column_and_may_be_a_name():
     truths, statuses, messages = of_columns(AF=["1", "0", "x"], SB=["2", "1", "y"], ST=["0" * 30, "1", "1"])
     assert truths == ["", "011", ""]
     assert statuses == ["invalid", "ok", "invalid"]
     assert messages == ["SB is '2'; expected 0 or 1", "", "AF is 'x'; expected 0 or 1"]
-    long = of_columns(AF=["no statement of this patient"])[2][0]
-    assert long == "AF is 'no statement of this'; expected 0 or 1"
+    name = of_columns(AF=["Mustermann"])[2][0]
+    assert name == "AF is a text of 10 characters; expected 0 or 1"
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_codes_for_none_of_the_labels_are_no_truth():
     [
         ("164889003|AF", "'AF'"),
         ("1.64889E+08", "'1.64889E+08'"),
-        ("Unknown", "'Unknown'"),
-        ("sinus rhythm with premature beats", "'sinus rhythm with pr'"),
+        ("Unknown", "a text of 7 characters"),
+        ("sinus rhythm with premature beats", "a text of 33 characters"),
     ],
 )
 def test_what_is_no_number_among_numeric_codes_is_not_the_absence_of_all_labels(text, shown):

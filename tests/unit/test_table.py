@@ -120,6 +120,13 @@ def test_a_table_without_any_file_column_names_the_known_ones():
         tasks_of(pd.DataFrame({"id": ["1"], "path": ["x"]}), TASKS, "auto", "t.csv")
 
 
+def test_a_table_without_a_header_line_is_not_quoted():
+    first_row = {"Mustermann": ["Doe"], "1931-07-23": ["1940-01-01"], "a.xml": ["b.xml"]}
+    with pytest.raises(TableError, match="found 3 columns named like cells; is the line") as caught:
+        tasks_of(pd.DataFrame(first_row), TASKS, "auto", "t.csv")
+    assert "Mustermann" not in str(caught.value)
+
+
 def multilabel_tasks_of(columns, wanted="auto", more=None):
     return tasks_of(pd.DataFrame(columns=columns, dtype="str"), TASKS | MULTILABEL | (more or {}), wanted, "t.csv")
 
@@ -192,7 +199,7 @@ def test_cells_of_several_labels_have_a_character_a_label():
     assert found["row"].tolist() == [2, 4, 5, 6]
     assert found["truth"].tolist() == ["?00001", "?11110", "", ""]
     assert found["truth_status"].tolist() == ["ok", "ok", "missing", "invalid"]
-    assert found["message"].tolist() == ["", "", "", "AF is 'maybe'; expected 0 or 1"]
+    assert found["message"].tolist() == ["", "", "", "AF is a text of 5 characters; expected 0 or 1"]
 
 
 def test_cells_of_codes_and_of_no_truth_at_all():

@@ -8,6 +8,7 @@ import pandas as pd
 from twelvelead.errors import TableError
 from twelvelead.evaluation.scores import Scores
 from twelvelead.table import read_table
+from twelvelead.table_columns import shown
 
 ID_COLUMNS = ("file_name", "file", "ecg_id", "id")
 
@@ -84,7 +85,7 @@ def _numbers(table: pd.DataFrame, path: str) -> np.ndarray:
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise TableError(
-                f"{path}, row {row + 2}: `{label}` is {cells.iloc[row][:20]!r}, expected a number or nothing"
+                f"{path}, row {row + 2}: `{label}` is {shown(cells.iloc[row])}, expected a number or nothing"
             )
         values[:, position] = numbers
     return values

@@ -12,6 +12,7 @@ from twelvelead.errors import TableError
 from twelvelead.evaluation.deepecg_metrics import BINARY_KEY
 from twelvelead.evaluation.operating_points import at_score_precision
 from twelvelead.table import FIRST_ROW, read_table
+from twelvelead.table_columns import shown
 
 TRUTH_SUFFIXES = {"bert": "_bert_model", "lexicon": "_lexicon", "ground_truth": "_truth"}
 BERT_TRUTH_SUFFIX = "_bert_truth"  # 1, 0 or nothing, of unions of patterns, for which there is no threshold
@@ -109,9 +110,8 @@ def _numbers(path: str | Path, table: pd.DataFrame, column: str) -> np.ndarray:
     wrong = ~(np.isnan(numbers) | ((numbers >= 0) & (numbers <= 1)))
     if wrong.any():
         at = int(np.argmax(wrong))
-        raise TableError(
-            f"{path}, row {FIRST_ROW + at}: {column} is {cells[at]!r}, expected a number from 0 to 1 or nothing"
-        )
+        found = shown(str(cells[at]))
+        raise TableError(f"{path}, row {FIRST_ROW + at}: {column} is {found}, expected a number from 0 to 1 or nothing")
     return numbers
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twelvelead.ecg import Recording
 from twelvelead.errors import SignalError, UnreadableFile, UnsupportedFormat
-from twelvelead.formats.content import read_bytes
+from twelvelead.formats.content import MAX_FILE_BYTES, read_bytes
 from twelvelead.formats.sniffing import (
     FORMAT_NAMES,
     HDF5_SIGNATURE,
@@ -25,11 +26,17 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_NAMES", "file_and_member", "read", "sniff"]
 
+# What a file of the largest size holds at 16 bit. Formats of a byte or a bit a sample hold more, and each sample takes
+# a job ten bytes and more until it is written.
+MOST_SAMPLES = MAX_FILE_BYTES // 2
+
 # Modules by name: lxml, scipy or pyarrow take time to import, and a job pays for what its files need alone.
 _READERS = {
     "muse_xml": ("muse", "read_muse"),
     "cardiosoft_xml": ("cardiosoft", "read_cardiosoft"),
     "philips_xml": ("philips", "read_philips"),
+    "mortara_xml": ("mortara", "read_mortara"),
+    "schiller_xml": ("schiller", "read_schiller"),
     "hl7_aecg": ("aecg", "read_aecg"),
     "scp": ("scp", "read_scp"),
     "edf": ("edf", "read_edf"),
@@ -55,9 +62,10 @@ def read(path: str | Path, exam_files: ExamFiles | None = None) -> Recording:
     path, member = file_and_member(Path(path))
     if member is not None or starts_with(path, HDF5_SIGNATURE):
         return _read_member(path, member, exam_files)
-    if not path.exists():
+    # os.path's questions, unlike a Path's, take a name that is too long for one of no file.
+    if not os.path.exists(path):
         record_header = path.with_name(f"{path.name}.hea") if path.name else path
-        path = record_header if record_header.is_file() else path
+        path = record_header if os.path.isfile(record_header) else path
     content = read_bytes(path)
     if not content:
         raise UnreadableFile("file is empty")
@@ -65,7 +73,7 @@ def read(path: str | Path, exam_files: ExamFiles | None = None) -> Recording:
     module, reader = _READERS[name]
     read_content = getattr(import_module(f"twelvelead.formats.{module}"), reader)
     try:
-        return read_content(wfdb_header_of(content[:HEAD_BYTES], path) if name == "wfdb" else content)
+        recording = read_content(wfdb_header_of(content[:HEAD_BYTES], path) if name == "wfdb" else content)
     except SignalError:
         raise
     except Exception as error:
@@ -74,6 +82,9 @@ def read(path: str | Path, exam_files: ExamFiles | None = None) -> Recording:
             f"{FORMAT_NAMES[name]} that its reader cannot make sense of ({type(error).__name__}); "
             "the file is damaged, export it again"
         ) from None
+    if recording.samples.size > MOST_SAMPLES:
+        raise UnreadableFile(f"{recording.samples.size:,} samples; expected a resting ECG of at most {MOST_SAMPLES:,}")
+    return recording
 
 
 def _read_member(path: Path, member: str | None, exam_files: ExamFiles | None) -> Recording:

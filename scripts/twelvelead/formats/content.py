@@ -32,3 +32,5 @@ def read_bytes(path: Path) -> bytes:
         if error.errno in TRANSIENT_ERRORS:
             raise
         raise UnreadableFile(f"file cannot be opened: {error.strerror or type(error).__name__}") from None
+    except ValueError:
+        raise UnreadableFile("file cannot be opened: its name holds a zero byte") from None

@@ -24,6 +24,8 @@ _MILLIVOLTS = {
 # Lead numbers are those of SCP-ECG; MDC (ISO/IEEE 11073-10101) writes them as "2:61", SCPECG as "5.6.3-9-61".
 _LEAD_CODE = re.compile(r"(?:2:|5\.6\.3-9-)(\d+)")
 _UNSPECIFIED_LEAD = "0"
+# CID 3001 has "aVR, augmented voltage, right"; what else follows a comma may make it another lead ("V4, right").
+_AUGMENTED = re.compile(r",\s*augmented voltage\b.*", re.IGNORECASE | re.DOTALL)
 _LEAD_OF_NUMBER = {
     "1": "I",
     "2": "II",
@@ -44,8 +46,7 @@ def channel_lead(channel: Item) -> str | None:
         return _LEAD_OF_NUMBER.get(match[1])
     if match or not (code or meaning):
         return standard_lead(channel.text(Tag.ChannelLabel))
-    # CID 3001 has meanings such as "aVR, augmented voltage, right".
-    return standard_lead(code) or standard_lead(meaning.partition(",")[0])
+    return standard_lead(code) or standard_lead(_AUGMENTED.sub("", meaning))
 
 
 def channel_scale(channel: Item, lead: str) -> tuple[float, float, str]:

@@ -19,7 +19,7 @@ _HEADER_BLOCK_BYTES = 256  # of the file, and again of each signal
 _MILLIVOLTS = {"nv": 1e-6, "uv": 1e-3, "\u00b5v": 1e-3, "\u03bcv": 1e-3, "mv": 1.0, "v": 1e3}
 _SYMBOL = {"nv": "nV", "uv": "uV", "\u00b5v": "uV", "\u03bcv": "uV", "mv": "mV", "v": "V"}
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_SECONDS = re.compile(r"\d+\.?\d*|\.\d+", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[+-]?\d+", re.ASCII)
 _ANNOTATIONS = "EDF Annotations"
 # The first annotation of a data record has no text and says when the record starts (EDF+ section 2.2.4).

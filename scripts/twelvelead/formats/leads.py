@@ -9,20 +9,30 @@ from twelvelead.ecg import LEADS
 from twelvelead.errors import LeadMissing, UnreadableFile
 
 _LEAD_OF = {lead.casefold(): lead for lead in LEADS}
-# "Lead aVR", "MDC_ECG_LEAD_AVR", "Lead I (Einthoven)"; a sign is part of the name: -aVR is another lead.
-_DECORATED = re.compile(r"(?:mdc_ecg_lead_|(?:ecg\s+)?lead[\s_]+)?(?P<name>[a-z0-9]+)(?:\s*\([a-z ]*\))?")
+# DI to DIII (derivation) is how Romance languages name I to III; MDC_ECG_LEAD_dI is another, a calculated lead.
+_ROMANCE_LEAD_OF = {f"d{lead.casefold()}": lead for lead in LEADS[:3]}
+# "Lead aVR", "MDC_ECG_LEAD_AVR", "Lead I (Einthoven)", "V1 (uV)"; what makes it another lead is part of the name:
+# -aVR, "aVR (inverted)", "V4 (right)".
+_DECORATED = re.compile(
+    r"(?:mdc_ecg_lead_|(?:ecg\s+)?lead[\s_]+)?(?P<name>[a-z0-9]+)(?:\s*\((?:einthoven|goldberger|wilson|[nuµμm]?v)\))?"
+)
 
 
 # Wide on purpose: these only catch a broken header, such as a rate in kHz or a byte gone astray.
 LOWEST_RATE_HZ = 10.0
 HIGHEST_RATE_HZ = 100_000.0
+LOWEST_GAIN_MV = 1e-6
+HIGHEST_GAIN_MV = 1e3
 
 
 @lru_cache(maxsize=1024)
 def standard_lead(name: str) -> str | None:
     """The member of LEADS that a vendor's name means, or None where it is another lead (V3R, -aVR, X)."""
-    match = _DECORATED.fullmatch(name.strip().casefold())
-    return _LEAD_OF.get(match["name"]) if match else None
+    plain = name.strip().casefold()
+    match = _DECORATED.fullmatch(plain)
+    if match is None:
+        return None
+    return _LEAD_OF.get(match["name"]) or (None if plain.startswith("mdc_") else _ROMANCE_LEAD_OF.get(match["name"]))
 
 
 def stack(samples_of: dict[str, np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -75,3 +85,10 @@ def plausible_rate_hz(rate_hz: float, name: str) -> float:
     if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
         raise UnreadableFile(f"{name} gives {rate_hz:g} Hz; expected the sampling rate of an ECG, 100 to 4000 Hz or so")
     return rate_hz
+
+
+def plausible_gain_mv(gain_mv: float, name: str) -> float:
+    """`gain_mv` if a stored unit of an ECG may be that much; raises UnreadableFile, naming the field, otherwise."""
+    if not LOWEST_GAIN_MV <= gain_mv <= HIGHEST_GAIN_MV:
+        raise UnreadableFile(f"{name} gives {gain_mv * 1e3:g} uV a count; expected that of an ECG, 5 uV or so")
+    return gain_mv

@@ -17,6 +17,7 @@ from twelvelead.ecg import LEADS, Recording
 from twelvelead.errors import UnreadableFile, UnsupportedFormat
 from twelvelead.formats.content import MAX_FILE_BYTES
 from twelvelead.formats.leads import add_lead, as_recording_samples, plausible_rate_hz, stack, standard_lead
+from twelvelead.formats.number_text import whole_numbers
 from twelvelead.formats.philips_xli import LIMB_LEADS, decode_xli, restore_limb_leads
 from twelvelead.formats.statements import clean_statements
 from twelvelead.formats.xml_tree import as_positive, parse_xml
@@ -26,7 +27,6 @@ _VERSION = re.compile(r"1\.0[34](?:\.\d{1,2})?", re.ASCII)
 _SAFE_TO_QUOTE = re.compile(r"[\d.]{1,12}", re.ASCII)
 _STANDARD_SETS = ("STD-12", "10-WIRE")
 _IEC_LEADS = {f"C{number}": f"V{number}" for number in range(1, 7)}
-_WHOLE_NUMBERS = re.compile(r"(?:-?\d{1,18}+\s++)*+-?\d{1,18}", re.ASCII)
 _SAMPLE_BYTES = 2
 # What a file of the largest size could hold uncompressed; XLI alone has no such bound.
 _MOST_SAMPLES = MAX_FILE_BYTES // _SAMPLE_BYTES
@@ -205,13 +205,13 @@ def _sixteen_bit(root: etree._Element, waveforms: etree._Element, stored: bytes)
 
 
 def _plain_numbers(text: str) -> np.ndarray:
-    text = text.strip()
-    # np.fromstring is fast but makes numbers of blanks and lone signs, hence the strict pattern before it.
-    if not _WHOLE_NUMBERS.fullmatch(text):
+    numbers = whole_numbers(text, " ")
+    if numbers is None or not numbers.size:
         raise UnreadableFile(
-            f"parsedwaveforms is {'not all whole numbers' if text else 'empty'}; expected numbers between spaces"
+            f"parsedwaveforms is {'empty' if numbers is not None else 'not all whole numbers'}; "
+            "expected numbers between spaces"
         )
-    return np.fromstring(text, dtype=np.int64, sep=" ")
+    return numbers
 
 
 def _ecg_length(samples: np.ndarray, zero: int, gain_mv: float, rate_hz: float) -> int:

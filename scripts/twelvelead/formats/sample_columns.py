@@ -16,7 +16,10 @@ NO_UNIT = ""
 # A table of labels may have one column that is called like a lead, hardly two.
 _LEAST_LEADS = 2
 
-_SECONDS = {NO_UNIT: 1.0, "s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3}
+_SECONDS = {NO_UNIT: 1.0} | dict.fromkeys(("s", "sec", "seconds"), 1.0)
+_SECONDS |= dict.fromkeys(("ms", "msec", "milliseconds"), 1e-3)
+_SECONDS |= dict.fromkeys(("us", "\u03bcs", "usec", "microseconds"), 1e-6)
+_SECONDS |= dict.fromkeys(("ns", "nsec", "nanoseconds"), 1e-9)
 _TIME_NAMES = frozenset({"t", "time", "timestamp"})
 _UNIT_IN_BRACKETS = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^]]*)\]|\((?P<round>[^)]*)\))", re.DOTALL)
 _UNIT_BEHIND = re.compile(r"(?P<name>.*?)[\s_/]+(?P<unit>[^\W\d_]+)", re.DOTALL)

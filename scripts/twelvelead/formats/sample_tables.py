@@ -25,6 +25,8 @@ LONGEST_HEADER_BYTES = 16 * 1024
 # Those of the largest file that is read, at 16 bit; Parquet packs a repeated value into nothing.
 MOST_VALUES = MAX_FILE_BYTES // 2
 _ASSUMED_UNITS = "assumed mV"
+# Text may hold a comma between words ("a, b").
+_DECIMAL_COMMA = re.compile(rb",\d")
 # How Arrow's messages begin; rows are counted from 1 below the header.
 _BAD_CELL = re.compile(r"In CSV column #(\d+): Row #(\d+): CSV conversion error")
 _BAD_ROW = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
@@ -33,14 +35,15 @@ _BAD_ROW = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got
 def read_csv_samples(content: bytes) -> Recording:
     """The leads of a text table as float32, in the units that the column names give, assumed to be mV without.
 
-    The sampling rate is the time column's where its steps are equal (sample_times), else None.
+    The sampling rate is the time column's (sample_times), None without one.
     Raises UnsupportedFormat without two leads in the header; UnreadableFile for a cell of a lead that is no finite
-    number, with its row and column, and for rows of another length than the header.
+    number, with its row and column, for rows of another length than the header and for a time column that gives no
+    rate.
     """
     names, delimiter, start = header(content[:LONGEST_HEADER_BYTES])
     columns = find_columns(names)
     first_rows = content[start : start + LONGEST_HEADER_BYTES]
-    decimal_point = "," if delimiter == ";" and b"," in first_rows else "."
+    decimal_point = "," if delimiter != "," and _DECIMAL_COMMA.search(first_rows) else "."
     table = _csv_table(memoryview(content)[start:], columns, len(names), delimiter, decimal_point)
     samples_of = {lead: table.column(str(at)).to_numpy() for lead, at in columns.column_of.items()}
     rate_hz = None
@@ -63,11 +66,12 @@ def read_parquet_samples(content: bytes) -> Recording:
         columns = find_columns(names)
         if not 0 <= row_count * (len(columns.column_of) + 1) <= MOST_VALUES:
             raise UnreadableFile(f"Parquet table of {row_count} rows; expected those of a resting ECG")
-        samples_of = {lead: _parquet_samples(file, lead, names[at]) for lead, at in columns.column_of.items()}
+        samples_of = {lead: _parquet_samples(file, lead, at) for lead, at in columns.column_of.items()}
         rate_hz = None
         if columns.time is not None:
-            times = file.read(columns=[names[columns.time]], use_threads=False).column(0)
-            rate_hz = _rate_hz(times, columns.time_unit_s)
+            if not _is_time(file.schema_arrow.field(columns.time).type):
+                raise _no_rate()
+            rate_hz = _rate_hz(_parquet_column(file, columns.time), columns.time_unit_s)
     except SignalError:
         raise
     except (pa.ArrowException, OSError, ValueError):  # whose messages quote names and cells
@@ -110,12 +114,24 @@ def _table_error(message: str, columns: Columns, rows: memoryview) -> Unreadable
     return UnreadableFile("text table cannot be read; it is damaged, export it again")
 
 
-def _parquet_samples(file: pq.ParquetFile, lead: str, name: str) -> np.ndarray:
-    column = file.read(columns=[name], use_threads=False).column(0)
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+def _parquet_samples(file: pq.ParquetFile, lead: str, at: int) -> np.ndarray:
+    # Asked before reading: a text that is stored once and repeated in every row takes gigabytes.
+    if not _is_number(file.schema_arrow.field(at).type):
         raise UnreadableFile(f"column {lead} holds no numbers but another type; expected a number in every row")
     # Empty cells become NaN.
-    return as_recording_samples(column.to_numpy())
+    return as_recording_samples(_parquet_column(file, at).to_numpy())
+
+
+def _parquet_column(file: pq.ParquetFile, at: int) -> pa.ChunkedArray:
+    return file.read(columns=[file.schema_arrow.names[at]], use_threads=False).column(0)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return _is_number(kind) or pa.types.is_timestamp(kind) or pa.types.is_duration(kind)
 
 
 def _recording(name: str, columns: Columns, samples_of: dict[str, np.ndarray], rate_hz: float | None) -> Recording:
@@ -150,17 +166,31 @@ def _as_times(text: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _rate_hz(times: pa.ChunkedArray, unit_s: float) -> float | None:
-    """The rate of samples at these times; None where steps are not equal, one is absent, or they are no times."""
+    """The rate of samples at these times, None for fewer than two; raises UnreadableFile where they give none.
+
+    Without a rate a recording is taken to last 10 s, which one with a gap or of 30 s does not.
+    """
     kind = times.type
-    if pa.types.is_timestamp(kind) or pa.types.is_duration(kind):
+    if len(times) < 2:
+        return None
+    if not _is_time(kind):
+        raise _no_rate()
+    if not _is_number(kind):
         in_ns = pa.timestamp("ns", kind.tz) if pa.types.is_timestamp(kind) else pa.duration("ns")
         times, unit_s = times.cast(in_ns).cast(pa.int64()), 1e-9
-    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        return None
     rate_hz = uniform_rate_hz(times.to_numpy(), unit_s)
-    if rate_hz is not None and not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+    if rate_hz is None:
+        raise _no_rate()
+    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
         raise UnreadableFile(
             f"the time column gives {rate_hz:g} Hz; expected 100 to 4000 Hz or so, "
             "name it time_s or time_ms by what it counts"
         )
     return rate_hz
+
+
+def _no_rate() -> UnreadableFile:
+    return UnreadableFile(
+        "the time column is no times in equal steps; expected seconds (time_s) or milliseconds (time_ms) without gaps, "
+        "or no time column where the rows last 10 s"
+    )

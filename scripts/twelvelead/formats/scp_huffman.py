@@ -16,6 +16,7 @@ _CODE = np.dtype(
 )
 # The standard sets no limit; a table takes 0.5 MB here, and files with own tables have one or a few.
 _MOST_TABLES = 32
+_FEW_SWITCHES = 100
 # A code has at most 16 bits of prefix and 16 of amplitude: positions past the end by that much can still be asked for.
 _PADDING_BYTES = 8
 
@@ -221,9 +222,10 @@ def _positions_and_tables(
         position += prefix_bits_of[table, window]
         table = next_table - 1
         switches.append((len(positions), table))
-        if len(switches) > count + 1:
+        # Each costs time, and a lead of a million values that changes at every one would take seconds.
+        if len(switches) > count // 4 + _FEW_SWITCHES:
             raise UnreadableFile(
-                f"a lead changes its Huffman table more often than it has samples ({count}); "
+                f"a lead of {count} samples changes its Huffman table over {len(switches) - 1} times; "
                 "the file is damaged, export it again"
             )
     starts = [start for start, _ in switches]

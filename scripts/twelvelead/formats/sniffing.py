@@ -1,5 +1,6 @@
 """What a file is, told from its content; the name only helps where content cannot tell (WFDB signal files)."""
 
+import os
 import re
 from pathlib import Path
 
@@ -15,6 +16,8 @@ FORMAT_NAMES = {
     "muse_xml": "GE MUSE XML",
     "cardiosoft_xml": "GE CardioSoft XML",
     "philips_xml": "Philips PageWriter/Sierra XML",
+    "mortara_xml": "Mortara ELI XML",
+    "schiller_xml": "Schiller SEMA XML",
     "hl7_aecg": "HL7 aECG",
     "scp": "SCP-ECG",
     "dicom": "DICOM ECG waveform",
@@ -29,12 +32,18 @@ FORMAT_NAMES = {
     "parquet_samples": "Parquet of samples",
 }
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MAT_73_SIGNATURE = b"MATLAB 7.3 MAT-file"
+MAT_SIGNATURES = (b"MATLAB 5.0 MAT-file", MAT_73_SIGNATURE)
 _NAMED_FORMATS = 3  # in a message that stands in a table for every file
-HOW_TO_NAME_MEMBERS = "name a recording by its exam_id, as in exams_part3.hdf5#1234567"
+NAME_BY_EXAM_ID = "name a recording by its exam_id, as in exams_part3.hdf5#1234567"
+NAME_BY_ROW = "by its row, counted from 0, as in exams.hdf5#0"
+HOW_TO_NAME_MEMBERS = f"{NAME_BY_EXAM_ID}, or, in a file without exam_id, {NAME_BY_ROW}"
 _FORMAT_OF_ROOT = {
     "RestingECG": "muse_xml",
     "CardiologyXML": "cardiosoft_xml",
     "restingecgdata": "philips_xml",
+    "ECG": "mortara_xml",
+    "com.xiriuz.sema.xml.schillerEDI.SchillerEDI": "schiller_xml",
     "AnnotatedECG": "hl7_aecg",
 }
 # (offset, bytes) -> format
@@ -49,7 +58,6 @@ _FORMAT_OF_MAGIC = (
 _EDF = re.compile(rb"0 {7}.{176}[\d ]{8}.{44}[-\d ]{8}.{8}[\d ]{4}", re.DOTALL)
 # (offset, bytes, what it is)
 _UNSUPPORTED_MAGIC = (
-    (0, b"MATLAB 7.3", "a MATLAB 7.3 file, to be saved with -v7"),
     (0, b"PK\x03\x04", "a ZIP archive or NPZ"),
     (0, b"\x1f\x8b", "a gzip archive"),
     (0, b"%PDF", "PDF"),
@@ -85,7 +93,7 @@ def sniff(head: bytes, path: Path) -> str:
     if _is_wfdb_header(text) or _is_wfdb_signal_file(path):
         return "wfdb"
     # After WFDB, whose signal files may be called .mat and begin with any bytes.
-    if head.startswith(b"MATLAB 5.0 MAT-file"):
+    if head.startswith(MAT_SIGNATURES):
         return "code15_mat"
     if is_sample_table(head):
         return "csv_samples"
@@ -101,15 +109,15 @@ def sniff(head: bytes, path: Path) -> str:
 def file_and_member(path: Path) -> tuple[Path, str | None]:
     """A path `file#member` as the file and the member; (path, None) for a file that is there under its whole name."""
     file_name, mark, member = path.name.rpartition("#")
-    if not mark or path.exists():
+    if not mark or os.path.exists(path):
         return path, None
-    file = path.with_name(file_name) if file_name else path
-    return (file, member) if file.is_file() else (path, None)
+    file = path.parent / file_name
+    return (file, member) if os.path.isfile(file) else (path, None)
 
 
 def starts_with(path: Path, signature: bytes) -> bool:
     """Whether a regular file begins with these bytes; False where it is not there or may not be opened."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return False
     try:
         with path.open("rb") as file:
@@ -145,7 +153,7 @@ def _is_wfdb_header(text: str) -> bool:
 def _is_wfdb_signal_file(path: Path) -> bool:
     # A signal file is bare numbers, which may even begin with "<": only a header that names it tells what it is.
     header = _header_beside(path)
-    if not header.is_file():
+    if not os.path.isfile(header):
         return False
     lines = _as_text(read_bytes(header)[:HEAD_BYTES]).splitlines()
     return any(line.split(maxsplit=1)[:1] == [path.name] for line in lines)

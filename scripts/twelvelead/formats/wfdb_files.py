@@ -16,7 +16,8 @@ from twelvelead.formats.leads import (
     plausible_rate_hz,
     standard_lead,
 )
-from twelvelead.formats.mat import MAT_SIGNATURE, read_val
+from twelvelead.formats.mat import read_val
+from twelvelead.formats.sniffing import MAT_SIGNATURES
 from twelvelead.formats.statements import clean_statements
 from twelvelead.formats.wfdb_header import Header, Signal, parse_header
 
@@ -38,6 +39,8 @@ _MISSING_SAMPLE = {
 }
 # Only these comment lines hold a diagnosis; others hold age, sex, names, dates.
 _DIAGNOSIS_COMMENT = re.compile(r"(?:dx|diagnos[ie]s|interpretation|statement)\s*:\s*(?P<text>.*)", re.IGNORECASE)
+# One line for each signal, and comments. A million lines would take a reader seconds and half a gigabyte.
+_MOST_HEADER_BYTES = 1024 * 1024
 _NO_STATEMENT = re.compile(r"[\d\s,;]*|unknown|n/?a|none", re.IGNORECASE)
 
 
@@ -47,7 +50,12 @@ def read_wfdb(header_path: Path) -> Recording:
     Raises UnreadableFile for a broken header, for signal files that are absent, too short or outside the header's
     folder, LeadMissing when the header describes no standard lead.
     """
-    header = parse_header(read_bytes(header_path))
+    content = read_bytes(header_path)
+    if len(content) > _MOST_HEADER_BYTES:
+        raise UnreadableFile(
+            f"WFDB header of {len(content) / 2**20:.0f} MiB; expected at most {_MOST_HEADER_BYTES // 2**20} MiB"
+        )
+    header = parse_header(content)
     channel_of = _channel_of_lead(header)
     signals = [header.signals[channel] for channel in channel_of.values()]
     gain_mv = np.array([_gain_mv(lead, signal) for lead, signal in zip(channel_of, signals, strict=True)])
@@ -123,7 +131,7 @@ def _plain_16_bit_rows(folder: Path, header: Header, channels: list[int]) -> np.
     for file_name in {header.signals[channel].file_name for channel in channels}:
         in_file = [channel for channel, signal in enumerate(header.signals) if signal.file_name == file_name]
         content = _signal_file(folder, file_name)
-        if content.startswith(MAT_SIGNATURE):
+        if content.startswith(MAT_SIGNATURES):
             rows.update(zip(in_file, read_val(content, len(in_file), header.sample_count), strict=True))
             continue
         stored = content[header.signals[in_file[0]].byte_offset :]

@@ -18,13 +18,20 @@ def parse_xml(content: bytes) -> etree._Element:
     A document type with an external identifier, as every MUSE file has it, is tolerated and never loaded.
     """
     # Looked for before parsing (zero bytes dropped, so UTF-16 too): a declared entity costs nothing that way.
-    if _ENTITY_DECLARATION.search(content if b"\0" not in content[:64] else content.replace(b"\0", b"")):
+    has_zeros = b"\0" in content[:64]
+    if _ENTITY_DECLARATION.search(content.translate(None, b"\0") if has_zeros else content):
         raise _declares_entities()
-    if content.count(b"<") + content.count(b"=") > _MOST_TAGS:
+    if len(content) > _MOST_TAGS and content.count(b"<") + content.count(b"=") > _MOST_TAGS:
         raise UnreadableFile(f"XML with over {_MOST_TAGS:,} tags and attributes, as no ECG export has; export it again")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    # ASCII is the same in every encoding that a file without zeros may declare, and libxml2 parses it as UTF-8 up to
+    # six times as fast as through the converter it needs for CardioSoft's "ISO8859-1".
+    encoding = "utf-8" if content.isascii() and not has_zeros else None
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding=encoding
+    )
     try:
-        root = etree.fromstring(content, parser)
+        # Exports that were pasted or wrapped by other software begin with a blank line, which XML does not allow.
+        root = etree.fromstring(content if has_zeros else content.lstrip(), parser)
     except etree.XMLSyntaxError as error:
         # The parser's own message can quote the file, and with it a name.
         raise UnreadableFile(
