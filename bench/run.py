@@ -1,8 +1,8 @@
 """The benchmark: `make bench`. Prints tables and writes bench/results.json; it asserts nothing.
 
 Preprocessing: whole runs of the real Snakemake, its start included, on recordings made here; peak memory is of the
-largest process. Models: see bench/models.py; the bootstrap: bench/bootstrap.py. A part that is not run keeps its
-results in the file.
+largest process. Models: see bench/models.py; the bootstrap: bench/bootstrap.py; the readers: bench/readers.py. A
+part that is not run keeps its results in the file.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import psutil
 
 import bootstrap
 import models
+import readers
 from cohort import write_muse_cohort
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,7 +89,9 @@ def preprocessing(sizes: list[int], repeats: int, cores: int) -> list[dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["preprocessing", "models", "bootstrap"], help="run this part alone")
+    parser.add_argument(
+        "--only", choices=["preprocessing", "models", "bootstrap", "readers"], help="run this part alone"
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[300, 3000, 30000], help="numbers of files")
     parser.add_argument("--repeats", type=int, default=3, help="runs per size; the median is shown")
     parser.add_argument("--cores", type=int, default=2, help="of preprocessing; models take 2")
@@ -105,6 +108,9 @@ def main() -> None:
     if chosen.only in (None, "bootstrap"):
         results["bootstrap"] = bootstrap.measure()
         print(results["bootstrap"], flush=True)
+    if chosen.only in (None, "readers"):
+        results["readers"] = readers.measure()
+        print(readers.table(results["readers"]), flush=True)
     file.write_text(json.dumps(results, indent=1) + "\n")
 
 

@@ -1,6 +1,7 @@
 """A DeepECG table made from a folder of ECG files: what its DICOM script had to be edited for, for every format."""
 
 import csv
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from twelvelead import formats
 from twelvelead.atomic import replacing
 from twelvelead.errors import SignalError, TableError, UnsupportedFormat
+from twelvelead.formats.sniffing import HDF5_SIGNATURE, starts_with
 
 COLUMNS = ("ecg_machine_diagnosis", "77_classes_ecg_file_name")
 
@@ -36,7 +38,7 @@ def table_of_folder(folder: Path | str, destination: Path | str) -> FolderCounts
     with replacing(destination) as temporary, open(temporary, "w", encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for name in files_below(folder):
+        for name in itertools.chain.from_iterable(_recordings(folder, name) for name in files_below(folder)):
             try:
                 statements = formats.read(folder / name).statements
             except UnsupportedFormat as error:
@@ -62,3 +64,17 @@ def files_below(folder: Path) -> Iterator[str]:
             if extension in (".dat", ".mat") and f"{stem}.hea" in present or name.startswith("."):
                 continue
             yield Path(place, name).relative_to(folder).as_posix()
+
+
+def _recordings(folder: Path, name: str) -> list[str]:
+    """The members of an HDF5 file of recordings, as a table names them; any other file itself."""
+    if not starts_with(folder / name, HDF5_SIGNATURE):
+        return [name]
+    # h5py takes long to import, and most folders hold no HDF5.
+    from twelvelead.formats.hdf5 import ExamFile, member_name
+
+    try:
+        with ExamFile(folder / name) as exams:
+            return [member_name(name, member) for member in exams.members().tolist()]
+    except SignalError:
+        return [name]  # which reading it then explains

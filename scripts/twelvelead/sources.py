@@ -163,7 +163,8 @@ def _nothing_known(folder: Path) -> str:
     found = [f"{count} {ending}" for count, ending in sorted(counts, reverse=True)]
     others = len(names) - sum(count for count, _ in counts)
     found += [f"{others} other"] if others else []
-    if any(name == EXAMS_TABLE or _PACKED_EXAMS_PART.fullmatch(name) for name in names):
+    has_hdf5 = any(ending in (".hdf5", ".h5") for _, ending in counts)  # SaMi-Trop's exams.csv lies beside exams.hdf5
+    if any(name == EXAMS_TABLE and not has_hdf5 or _PACKED_EXAMS_PART.fullmatch(name) for name in names):
         what_to_do = "put CODE-15's unpacked parts beside exams.csv and name that folder"
     else:
         what_to_do = "name a table, or write one with `twelvelead table FOLDER -o TABLE.csv`"

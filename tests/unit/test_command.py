@@ -2,6 +2,8 @@
 
 import csv
 
+import h5py
+import numpy as np
 import pytest
 
 from twelvelead.__main__ import main
@@ -35,6 +37,17 @@ def test_table_lists_every_ecg_with_its_statements(cohort, tmp_path, capsys):
     agreeing = [name for name, text in found.items() if given[name] and text == given[name]]
     assert len(agreeing) > 10
     assert "left out: notes.txt: " in capsys.readouterr().out
+
+
+def test_table_lists_the_recordings_of_hdf5_files(tmp_path):
+    with h5py.File(tmp_path / "exams.hdf5", "w") as file:
+        file["tracings"] = np.ones((2, 4096, 12), dtype="f4")
+    with h5py.File(tmp_path / "part.hdf5", "w") as file:
+        file["tracings"] = np.ones((2, 4096, 12), dtype="f4")
+        file["exam_id"] = [471, 0]  # the last row of a part is padding
+    assert main(["table", str(tmp_path), "-o", str(tmp_path / "t.csv")]) == 0
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    assert lines[1:] == [",exams.hdf5#0", ",exams.hdf5#1", ",part.hdf5#471"]
 
 
 @pytest.mark.parametrize(("folder", "expected"), [("nowhere", "there is no such folder"), (".", "holds no ECG file")])

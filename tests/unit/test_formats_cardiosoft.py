@@ -114,6 +114,15 @@ def test_deepecg_needs_lead_order_and_eight_leads():
     assert not read_cardiosoft(cardiosoft_xml(rows)).deepecg_reads
 
 
+@pytest.mark.parametrize("encoding", ["ISO8859-1", "iso8859-1", "ISO-8859-1", "UTF-8", "windows-1252"])
+@pytest.mark.parametrize("text", ["Sinusrhythmus", "P-H\u00f6he \u00fcber 0,2 mV"])
+def test_encoding_as_declared(encoding, text):
+    before = f"<Interpretation><Diagnosis><DiagnosisText>{text}</DiagnosisText></Diagnosis></Interpretation>"
+    content = cardiosoft_xml({"I": "1,2"}, before=before).decode("latin-1")
+    recording = read_cardiosoft(content.replace("ISO8859-1", encoding).encode(encoding))
+    assert recording.statements == (text,)
+
+
 def test_entities_are_refused(tmp_path):
     path = tmp_path / "ecg.xml"
     subset = b'<!DOCTYPE CardiologyXML [<!ENTITY a "1,2">]><CardiologyXML>'

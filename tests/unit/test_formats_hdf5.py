@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from twelvelead.ecg import LEADS
+from every_format import simulated
+from twelvelead.ecg import LEADS, twelve_leads
 from twelvelead.errors import SignalError, UnreadableFile, UnsupportedFormat
 from twelvelead.formats import file_and_member, hdf5, hdf5_rows, read
 from twelvelead.formats.hdf5 import ExamFile, ExamFiles, member_name, strip_zeros
@@ -105,6 +106,35 @@ def test_nan_stays_and_is_reported(tmp_path):
     assert signal_status(recording) == ("not_finite", "lead aVR holds NaN or infinite samples")
 
 
+def test_files_without_exam_ids_go_by_row(tmp_path):
+    stored, path = tracings("f8"), tmp_path / "exams.hdf5"
+    with h5py.File(path, "w") as file:
+        file["tracings"] = stored
+    with ExamFile(path) as exams:
+        assert exams.members().tolist() == [0, 1, 2, 3]
+    for row, length in enumerate(LENGTHS[:3]):
+        recording = read(f"{path}#{row}")
+        start = (4096 - length) // 2
+        np.testing.assert_array_equal(recording.samples, stored[row, start : start + length].T.astype("f4"))
+        assert (recording.format, recording.sampling_rate_hz) == ("code15_hdf5", 400)
+    assert signal_status(read(f"{path}#3"))[0] == "flat"  # without ids, nothing says that it is padding
+    with pytest.raises(UnreadableFile, match=r"no row 4 in this file, which has 4 .*as in exams.hdf5#0"):
+        read(f"{path}#4")
+    with pytest.raises(UnsupportedFormat, match="in a file without exam_id, by its row, counted from 0"):
+        read(path)
+
+
+@pytest.mark.parametrize("augmented", [("aVR", "aVL", "aVF"), ("aVL", "aVF", "aVR")])
+def test_without_exam_ids_the_place_of_avr_is_found_by_goldbergers_law(tmp_path, augmented):
+    ecg_mv = dict(zip(LEADS, simulated(sampling_rate_hz=400.0).signal_mv, strict=True))
+    stored = np.zeros((1, 4096, 12), dtype="f4")
+    stored[0, 48:4048] = np.stack([ecg_mv[lead] for lead in (*LEADS[:3], *augmented, *LEADS[6:])]).T
+    with h5py.File(tmp_path / "exams.hdf5", "w") as file:
+        file["tracings"] = stored
+    expected = np.stack(list(ecg_mv.values()))
+    np.testing.assert_allclose(twelve_leads(read(f"{tmp_path}/exams.hdf5#0")), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("member", "message"),
     [
@@ -185,11 +215,12 @@ SIGNAL = np.ones((2, 4096, 12), dtype="f4")
     ("content", "error", "message"),
     [
         (layout(exam_id=IDS), UnsupportedFormat, "without data set `tracings`"),
-        (layout(tracings=SIGNAL), UnsupportedFormat, "without data set `exam_id`"),
+        (layout(tracings=SIGNAL), UnreadableFile, "no row 17 in this file, which has 2 .* counted from 0"),
+        (layout(tracings=SIGNAL[:, :4000]), UnreadableFile, r"shape \(2, 4000, 12\).*expected \(n, 4096"),
         (layout(tracings=SIGNAL[:, :4000], exam_id=IDS), UnreadableFile, r"shape \(2, 4000, 12\).*expected \(n, 4096"),
         (layout(tracings=SIGNAL[..., :8], exam_id=IDS), UnreadableFile, r"shape \(2, 4096, 8\)"),
         (layout(tracings=SIGNAL[0], exam_id=IDS), UnreadableFile, r"shape \(4096, 12\)"),
-        (layout(tracings=SIGNAL, exam_id=np.arange(3)), UnreadableFile, r"`exam_id` \(3,\)"),
+        (layout(tracings=SIGNAL, exam_id=np.arange(3)), UnreadableFile, r"`exam_id` has shape \(3,\)"),
         (layout(tracings=SIGNAL, exam_id=17), UnreadableFile, "single value"),
         (layout(tracings=SIGNAL.astype("i2"), exam_id=IDS), UnreadableFile, "type <i2; expected float"),
         (layout(tracings=SIGNAL.astype("S1"), exam_id=IDS), UnreadableFile, "expected float"),
@@ -234,7 +265,9 @@ def test_nothing_outside_the_file_is_read(part, tmp_path):
 
 
 def test_declared_sizes_take_no_memory(tmp_path):
-    huge, wide = tmp_path / "huge.hdf5", tmp_path / "wide.hdf5"
+    huge, wide, unnamed = tmp_path / "huge.hdf5", tmp_path / "wide.hdf5", tmp_path / "unnamed.hdf5"
+    with h5py.File(unnamed, "w") as file:
+        file.create_dataset("tracings", (2**40, 4096, 12), "f4", chunks=(1, 4096, 12), compression="gzip")
     for path, chunks in ((huge, (1, 4096, 12)), (wide, (10_000, 4096, 12))):
         with h5py.File(path, "w") as file:
             rows = 2**40 if path == huge else 10_000
@@ -243,8 +276,9 @@ def test_declared_sizes_take_no_memory(tmp_path):
             file["exam_id"][0] = 17
     tracemalloc.start()
     try:
-        with pytest.raises(UnreadableFile, match="claims 1099511627776 recordings"):
-            read(f"{huge}#17")
+        for path in (huge, unnamed):
+            with pytest.raises(UnreadableFile, match="claims 1099511627776 recordings"):
+                read(f"{path}#17")
         with pytest.raises(UnreadableFile, match=r"chunks of shape \(10000, 4096, 12\), 1875 MiB.*h5repack"):
             read(f"{wide}#17")
         assert tracemalloc.get_traced_memory()[1] < 2**20

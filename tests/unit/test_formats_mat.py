@@ -7,6 +7,7 @@ import tracemalloc
 import zlib
 from collections import Counter
 
+import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -31,6 +32,21 @@ def mat(compressed: bool = False, **variables) -> bytes:
     stream = io.BytesIO()
     scipy.io.savemat(stream, variables, do_compression=compressed)
     return stream.getvalue()
+
+
+def mat_73(**variables) -> bytes:
+    """As MATLAB 7.3 writes them: HDF5 behind a header of 512 bytes, dimensions in reverse order, text as numbers."""
+    stream = io.BytesIO()
+    with h5py.File(stream, "w", userblock_size=512) as file:
+        for name, values in variables.items():
+            is_text = isinstance(values, str)
+            values = np.frombuffer(values.encode("utf-16-le"), "u2")[None] if is_text else np.atleast_2d(values)
+            layout = {"chunks": values.T.shape, "compression": "gzip"} if values.size > 1000 else {}
+            stored = file.create_dataset(name, data=values.T, **layout)
+            names = {"float64": "double", "float32": "single"}
+            stored.attrs["MATLAB_class"] = np.bytes_("char" if is_text else names.get(str(values.dtype), values.dtype))
+    header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
+    return header.ljust(512, b"\0") + stream.getvalue()[512:]
 
 
 def signal_mv(samples: int = 40) -> np.ndarray:
@@ -89,6 +105,34 @@ def test_the_current_rate_is_the_rate_of_resampled_feats():
     assert read_mat(mat(feats=signal_mv(), org_sample_rate=400, curr_sample_rate=500)).sampling_rate_hz == 500
 
 
+@pytest.mark.parametrize("samples", [40, 5000])
+def test_version_73_has_the_numbers_of_level_5(tmp_path, samples):
+    variables = {"feats": signal_mv(samples), "org_sample_rate": np.uint16(400), "curr_sample_rate": 500.0}
+    path = tmp_path / "ecg.mat"
+    path.write_bytes(mat_73(**variables, text="abc", other=np.ones((3, 4, 5))))
+    recording = read(path)
+    np.testing.assert_array_equal(recording.samples, read_mat(mat(**variables)).samples)
+    assert (recording.format, recording.sampling_rate_hz) == ("code15_mat", 500)
+    assert recording.samples.flags.c_contiguous
+
+
+def test_a_wfdb_record_saved_again_as_version_73(tmp_path):
+    val = np.random.default_rng(0).integers(-2000, 2000, (12, 5000)).astype(np.int16)
+    (tmp_path / "record.mat").write_bytes(mat_73(val=val.astype(np.float64)))
+    lines = [f"record.mat 16+24 1000/mV 16 0 0 0 0 {lead}" for lead in LEADS]
+    (tmp_path / "record.hea").write_text("\n".join(["record 12 500 5000", *lines]))
+    np.testing.assert_array_equal(read(tmp_path / "record.hea").samples, val)
+    np.testing.assert_array_equal(read(tmp_path / "record.mat").samples, val)
+
+
+def _virtual_73() -> bytes:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w", userblock_size=512) as file:
+        huge = file.create_dataset("feats", (2**30, 12), "f4", chunks=(1000, 12))
+        huge.attrs["MATLAB_class"] = np.bytes_("single")
+    return b"MATLAB 7.3 MAT-file".ljust(512, b"\0") + stream.getvalue()[512:]
+
+
 def test_big_endian_files_are_read():
     def element(kind: int, body: bytes) -> bytes:
         return struct.pack(">II", kind, len(body)) + body + b"\0" * (-len(body) % 8)
@@ -121,6 +165,17 @@ def test_big_endian_files_are_read():
         (mat(feats=signal_mv(), org_sample_rate=0), UnreadableFile, "`org_sample_rate` gives 0 Hz"),
         (mat(feats=signal_mv(), org_sample_rate=np.nan), UnreadableFile, "gives nan Hz"),
         (mat(feats=signal_mv(), org_sample_rate=[400, 500]), UnreadableFile, "2 numbers"),
+        (mat_73(other=signal_mv()), UnsupportedFormat, "without a variable `feats`"),
+        (mat_73(val=signal_mv()), UnsupportedFormat, "`val` without its header.* copy the .hea beside it"),
+        (mat_73(feats=signal_mv().T, org_sample_rate=400), UnreadableFile, r"shape \(40, 12\); expected"),
+        (mat_73(feats=np.zeros((12, 4, 2)), org_sample_rate=400), UnreadableFile, "not of 2 dimensions"),
+        (mat_73(feats="x" * 40, org_sample_rate=400), UnreadableFile, "real numbers"),
+        (mat_73(feats=np.zeros((12, 40), complex), org_sample_rate=400), UnreadableFile, "expected numbers"),
+        (mat_73(feats=signal_mv()), UnreadableFile, "no sampling rate"),
+        (mat_73(feats=signal_mv(), org_sample_rate=[400, 500]), UnreadableFile, "2 numbers"),
+        (mat_73(feats=signal_mv(5000), org_sample_rate=400)[:9000], UnreadableFile, "damaged"),
+        (b"MATLAB 7.3 MAT-file".ljust(600), UnreadableFile, "damaged"),
+        (_virtual_73(), UnreadableFile, r"shape \(12, 1073741824\); expected a resting ECG of at most 64 MiB"),
         (b"MATLAB 5.0 MAT-file".ljust(128), UnreadableFile, "header is broken"),
         (b"MATLAB 5.0 MAT-file", UnreadableFile, "header is broken"),
     ],
@@ -232,3 +287,11 @@ def test_damage_only_raises_signal_errors(tmp_path_factory, compressed, flips, k
     else:
         assert outcome.samples.shape[0] == 12
         assert outcome.samples.shape[1] > 0
+
+
+def test_a_file_of_millions_of_empty_variables_is_refused_at_once():
+    content = mat(feats=signal_mv(), curr_sample_rate=500.0)
+    empty = struct.pack("<II", 14, 0)
+    assert read_mat(content[:128] + empty * 1000 + content[128:]).sampling_rate_hz == 500
+    with pytest.raises(UnreadableFile, match="over 10000 variables"):
+        read_mat(content[:128] + empty * 4_000_000 + content[128:])

@@ -151,6 +151,27 @@ def test_every_golden_file_is_read_or_expected_to_fail():
     assert seen == set(EXPECTED_OF_BAD)
 
 
+@pytest.mark.parametrize("name", ["n" * 300, "n" * 5000, "nul\0byte", ".#17", "..#17", "#", "n" * 300 + "#17"])
+def test_names_that_no_file_can_have_are_errors_of_the_file(tmp_path, name):
+    with pytest.raises(UnreadableFile):
+        read(f"{tmp_path}/{name}")
+
+
+def test_a_name_with_no_room_for_another_extension_is_read(tmp_path):
+    path = tmp_path / ("n" * 253 + ".x")
+    path.write_bytes(plain_muse())
+    assert read(path).format == "muse_xml"
+
+
+def test_more_samples_than_the_largest_file_holds_at_16_bit_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("twelvelead.formats.MOST_SAMPLES", 12 * 40)
+    (tmp_path / "a.npy").write_bytes(npy(np.zeros((12, 40), np.uint8)))
+    assert read(tmp_path / "a.npy").samples.shape == (12, 40)
+    (tmp_path / "a.npy").write_bytes(npy(np.zeros((12, 41), np.uint8)))
+    with pytest.raises(UnreadableFile, match="492 samples; expected a resting ECG of at most 480"):
+        read(tmp_path / "a.npy")
+
+
 @needs_golden
 def test_deepecg_reads_what_it_read_in_the_golden_run():
     # Its report lists these two as failed and the rest of our readable ones as successes.

@@ -246,3 +246,11 @@ def test_only_diagnosis_text_becomes_a_statement(tmp_path, comment, statements):
     recording = read(write_record(tmp_path, comments=comment))
     assert recording.statements == statements
     assert "Mustermann" not in repr(recording)
+
+
+def test_a_header_of_millions_of_lines_is_refused_unread(tmp_path):
+    path = write_record(tmp_path, comments="# a comment\n" * 10_000)
+    assert read(path).samples.shape == (12, 40)
+    path = write_record(tmp_path, comments="#\n" * 1_000_000)
+    with pytest.raises(UnreadableFile, match="WFDB header of 2 MiB; expected at most 1 MiB"):
+        read(path)

@@ -28,7 +28,7 @@ def own_dataset(file: h5py.File, name: str, kinds: str) -> h5py.Dataset:
     """
     link = file.get(name, getlink=True)
     if link is None:
-        raise UnsupportedFormat(f"an HDF5 file without data set `{name}`; expected CODE-15's `tracings` and `exam_id`")
+        raise UnsupportedFormat(f"an HDF5 file without data set `{name}`; expected `tracings`, as CODE-15 has it")
     if not isinstance(link, h5py.HardLink):
         raise UnreadableFile(f"`{name}` is a link to elsewhere, which is never followed; expected a data set")
     dataset = file[name]
@@ -46,7 +46,7 @@ def own_dataset(file: h5py.File, name: str, kinds: str) -> h5py.Dataset:
 
 
 def _kinds_in_words(kinds: str) -> str:
-    return "float numbers" if kinds == "f" else "whole numbers"
+    return {"f": "float numbers", "iu": "whole numbers"}.get(kinds, "numbers")
 
 
 def read_rows(dataset: h5py.Dataset, start: int, stop: int) -> np.ndarray:

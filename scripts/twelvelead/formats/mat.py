@@ -2,7 +2,7 @@
 
 PhysioNet's `val` is read too, for WFDB records whose signal file was saved again by MATLAB or SciPy.
 Level 5 of the MAT-file format (MathWorks, "MAT-File Format"), parsed here: scipy.io inflates whatever a file claims and
-builds every variable in it; this reads the numbers it needs and nothing else.
+builds every variable in it; this reads the numbers it needs and nothing else. Version 7.3 is HDF5, see mat73.py.
 """
 
 import math
@@ -15,13 +15,12 @@ from twelvelead.ecg import LEADS, Recording
 from twelvelead.errors import UnreadableFile, UnsupportedFormat
 from twelvelead.formats.content import MAX_FILE_BYTES
 from twelvelead.formats.leads import as_recording_samples, plausible_rate_hz
+from twelvelead.formats.sniffing import MAT_73_SIGNATURE
 
 # The pipeline resamples `feats` and keeps the file's first rate beside: the current one is the rate of `feats`.
 _RATE_NAMES = ("curr_sample_rate", "org_sample_rate")
 _SIGNAL_NAME = "feats"
 _PHYSIONET_NAME = "val"
-
-MAT_SIGNATURE = b"MATLAB 5.0 MAT-file"
 
 _HEADER_BYTES = 128
 _BYTE_ORDER = {b"IM": "<", b"MI": ">"}
@@ -32,6 +31,8 @@ _OPAQUE_CLASS = 17  # tables, strings and other objects, which have no dimension
 _COMPLEX_FLAG = 0x08
 # Holds the flags, dimensions and name of any array that could be wanted; the rest of the others is never inflated.
 _ARRAY_HEADER_BYTES = 512
+# A pipeline saves a handful; a file of empty ones may hold eight million, which would take half a minute.
+_MOST_VARIABLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def read_mat(content: bytes) -> Recording:
 
 
 def read_val(content: bytes, n_signals: int, n_samples: int | None) -> np.ndarray:
-    """`val` (signals, samples), whole numbers in A/D units: the signal file of a WFDB record at MAT level 5.
+    """`val` (signals, samples), whole numbers in A/D units: the signal file of a WFDB record at MAT level 5 or 7.3.
 
     PhysioNet writes level 4, whose numbers follow 24 bytes of header as format 16 of WFDB. Saved again by MATLAB or
     SciPy the file is of level 5, where the WFDB header's offset of 24 points into text.
@@ -108,12 +109,20 @@ def _rate_hz(numbers: dict[str, np.ndarray]) -> float:
 
 def _wanted_numbers(content: bytes, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The `wanted` among the file's variables, by name; nothing else in it is read."""
+    if content.startswith(MAT_73_SIGNATURE):
+        # h5py takes long to import, and most files are of level 5.
+        from twelvelead.formats.mat73 import numbers_73
+
+        return numbers_73(content, wanted)
     order = _BYTE_ORDER.get(content[126:128])
     if order is None:
         raise UnreadableFile("the MATLAB file's header is broken; write it again with save -v7")
     found: dict[str, np.ndarray] = {}
-    position = _HEADER_BYTES
+    position, variable_count = _HEADER_BYTES, 0
     while position < len(content):
+        variable_count += 1
+        if variable_count > _MOST_VARIABLES:
+            raise UnreadableFile(f"MATLAB file of over {_MOST_VARIABLES} variables; expected `feats` and its rate")
         kind, body, position = _element(content, position, order)
         if kind == _COMPRESSED:
             body = _inflated_matrix(body, wanted, order)
