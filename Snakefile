@@ -1,6 +1,11 @@
 # twelvelead: 12-lead ECG files and a table of labels in, predictions, metrics and a page out.
 # The stages stand in rules/, in the order the data flows; config/README.md explains the settings.
 
+import logging
+
+# On a full disk Snakemake's log would give a traceback for every line that it cannot take.
+logging.raiseExceptions = False
+
 
 configfile: f"{workflow.current_basedir}/config/config.yaml"
 
@@ -44,11 +49,13 @@ rule analysis:
 
 
 onstart:
-    # Not earlier: what will execute the jobs is not known before.
+    # Not earlier: what will execute the jobs is not known before, and a dry run may look at what it cannot write.
     or_stop(check_run, workflow, read_yaml(ROOT / "config/schemas/partitions.schema.yaml"))
+    or_stop(check_writable, written_folders())
 
 
 onsuccess:
+    atexit.unregister(say_if_full)
     from twelvelead.fates import usable_and_others
 
     for batch in PLANS:

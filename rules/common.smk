@@ -1,5 +1,6 @@
 # Configuration, paths and look-ups that the rules share. Everything here runs when the workflow is read.
 
+import atexit
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from twelvelead import __version__ as VERSION
 from twelvelead.config import did_you_mean, load_config, read_yaml
 from twelvelead.containers import find_image, folders_outside, with_options
 from twelvelead.errors import TwelveleadError
+from twelvelead.outputs import check_room, check_writable
 from twelvelead.plan import make_plan, newest_index, read_plan
 from twelvelead.recipes import DURATION_S
 from twelvelead.registry import Registry
@@ -50,8 +52,13 @@ def or_stop(function, *arguments):
         stop(error)
 
 
+# Before Snakemake locks the folder, which it cannot on a full disk.
+if workflow.is_main_process:
+    or_stop(check_room, [".snakemake"])
 SETTINGS = or_stop(load_config, config, read_yaml(ROOT / "config/schemas/config.schema.yaml"))
 PREPROCESSING = SETTINGS["preprocessing"]
+# In one order, so that another order of the same flags runs nothing again.
+PREPROCESSING["quality_excludes"].sort()
 REGISTRY = or_stop(Registry.load, ROOT, SETTINGS)
 # Plans are written when the workflow is read, outside of what a module's prefix moves.
 if any(workflow.modifier.path_modifier.replace_prefix(SETTINGS[key]) != SETTINGS[key] for key in ("results", "work")):
@@ -90,6 +97,20 @@ def work(path):
 
 def results(path):
     return f"{SETTINGS['results']}/{path}"
+
+
+def written_folders():
+    """What a run writes to: the folders `work` and `results`, and in them those of its batches."""
+    folders = [SETTINGS[key] for key in ("work", "results")]
+    return folders + [f"{folder}/{batch}" for folder in folders for batch in SETTINGS["batches"]]
+
+
+def say_if_full():
+    """Ends what a run prints that did not end well: Snakemake's own files may have found no room, which it tells badly."""
+    try:
+        check_room([".snakemake", *written_folders()])
+    except TwelveleadError as error:
+        print(f"\nError: {error}", file=sys.stderr)
 
 
 def logs(path):
@@ -131,6 +152,7 @@ SHARDS = {batch: {shard.name: shard for shard in plan.shards} for batch, plan in
 
 
 if workflow.is_main_process:
+    atexit.register(say_if_full)
     for name, reason in REGISTRY.worth_a_warning(SETTINGS).items():
         print(f"Model {name} is left out: {reason}", file=sys.stderr)
     with_files = dict.fromkeys(task for plan in PLANS.values() for task in plan.tasks if plan.tasks[task]["files"])

@@ -1,6 +1,7 @@
 """A 12-lead ECG as its file holds it, and as twelve leads in one unit."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,6 +49,17 @@ class Recording:
         if self.sampling_rate_hz is None:
             return None
         return self.samples.shape[1] / self.sampling_rate_hz
+
+    def beginning(self, seconds: float) -> "Recording":
+        """The first seconds and a sample more, so that a recording of a day is not turned into mV as a whole.
+
+        All of a recording without a sampling rate, or with an impossible one.
+        """
+        rate_hz = self.sampling_rate_hz
+        if rate_hz is None or not 0 < rate_hz < math.inf:
+            return self
+        n_enough = math.ceil(min(seconds * rate_hz, self.samples.shape[1])) + 1
+        return replace(self, samples=self.samples[:, :n_enough])
 
     @property
     def has_no_unit(self) -> bool:

@@ -68,7 +68,7 @@ def recording_paper(recording: Recording, title: str) -> Paper:
         rate_hz = recording.samples.shape[1] / ASSUMED_DURATION_S
         notes.append(f"No sampling rate in the file: drawn as {ASSUMED_DURATION_S} s.")
     with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is a gap
-        signal_mv = twelve_leads(_completed(beginning(recording)))
+        signal_mv = twelve_leads(_completed(recording.beginning(DURATION_S)))
     return lay_out(signal_mv, rate_hz, title, notes, recorded_s=recording.samples.shape[1] / rate_hz)
 
 
@@ -129,14 +129,6 @@ def as_png(paper: Paper) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)  # a name in letters its font lacks
         FigureCanvasAgg(figure).print_png(image, metadata={"Software": None})
     return image.getvalue()
-
-
-def beginning(recording: Recording) -> Recording:
-    """The first 10 s and a little more, so that a recording of a day is not turned into mV as a whole."""
-    if not is_rate(recording.sampling_rate_hz):
-        return recording
-    n_enough = math.ceil(min(DURATION_S * recording.sampling_rate_hz, recording.samples.shape[1])) + 1
-    return replace(recording, samples=recording.samples[:, :n_enough])
 
 
 def is_rate(rate_hz: float | None) -> bool:

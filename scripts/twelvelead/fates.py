@@ -110,7 +110,8 @@ def read_summaries(records: Sequence[str], quality_excludes: Collection[str] = (
     why = pd.Series([reasons[of_file] for of_file in flags], dtype=object, index=found.index)
     excluded = why != ""
     found.loc[excluded, "status"] = POOR_QUALITY
-    found.loc[excluded, "message"] = why[excluded]
+    earlier = found.loc[excluded, "message"]
+    found.loc[excluded, "message"] = [_joined(*both) for both in zip(why[excluded], earlier, strict=True)]
     return found
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from twelvelead import formats
-from twelvelead.ecg import LEADS, Recording, missing_leads, twelve_leads
-from twelvelead.ecg_picture import beginning, draw, is_rate, picture_files
+from twelvelead.ecg import LEADS, Recording, missing_leads
+from twelvelead.ecg_picture import draw, is_rate, picture_files
 from twelvelead.errors import SignalError, UnreadableFile
 from twelvelead.folder_table import files_below
 from twelvelead.quality import signal_status
 from twelvelead.recipes import DURATION_S
 from twelvelead.recipes.resampling import ASSUMED_DURATION_S, shortage
 from twelvelead.report.svg import printable
-from twelvelead.signal_quality import flags
+from twelvelead.signal_quality import flags_of
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def describe(file: str, recording: Recording) -> Inspection:
         offset_mv=tuple(_offset_mv(recording).tolist()),
         device=recording.device,
         statements=recording.statements,
-        quality_flags=_quality_flags(recording, status),
+        quality_flags=flags_of(recording) if status == "ok" else (),
         recipes={recipe: _hindrance(recipe, recording, status) for recipe in DURATION_S},
     )
 
@@ -161,13 +161,6 @@ def _read(path: str) -> Recording:
     if recording.samples.size == 0:
         raise UnreadableFile("the file holds no samples")
     return recording
-
-
-def _quality_flags(recording: Recording, status: str) -> tuple[str, ...]:
-    if status not in ("ok", "flat"):
-        return ()
-    with np.errstate(over="ignore", invalid="ignore"):  # samples that overflow are not finite, and have no flags
-        return flags(twelve_leads(beginning(recording)), recording.sampling_rate_hz)
 
 
 def _hindrance(recipe: str, recording: Recording, status: str) -> str:

@@ -9,6 +9,7 @@ import json
 import os
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twelvelead.atomic import write_once
+from twelvelead.changed_files import AGAIN
 from twelvelead.config import AUTO_TABLE
 from twelvelead.errors import TableError
-from twelvelead.shards import buckets, ecg_hash, hash_bits, listing
+from twelvelead.shards import ANEW, buckets, ecg_hash, hash_bits, listing
 from twelvelead.signal_files import SignalFile, ecg_ids, find_files
 from twelvelead.sources import PATIENT_COLUMN, table_of_source
 from twelvelead.splits import not_selected, split_of_rows
@@ -222,14 +224,13 @@ def _write_plan(
     bits = [member[0] for member in members]
     prefixes = bits if shard_size == 1 else buckets(bits, shard_size)
     chunk_prefixes = buckets(bits, max(CHUNK_SIZE, shard_size))
-    folder.mkdir(parents=True, exist_ok=True)
     shards = []
     start = 0
     for prefix in prefixes:
         end = bisect_left(bits, prefix + "2", start)  # behind all that begin with the prefix
         name = members[start][1] if shard_size == 1 else _bucket_name(prefix)
         files_of_shard = ((ecg_id, file.path, file.size, file.mtime_ns) for _, ecg_id, file in members[start:end])
-        plan = write_once(folder, f"{name}-", ".tsv", listing(files_of_shard))
+        plan = _plan_of_shard(folder, name, listing(files_of_shard))
         chunk = next(chunk for chunk in chunk_prefixes if prefix.startswith(chunk))
         shards.append([name, prefix, end - start, str(plan), _bucket_name(chunk)])
         start = end
@@ -248,8 +249,18 @@ def _write_plan(
         "shards": shards,
     }
     path = write_once(folder, "index-", ".json", json.dumps(index, indent=0).encode())
-    os.utime(path)  # the newest index is the plan in force, see read_plan
+    with suppress(OSError):  # a dry run may look at a plan on a disk that is read-only
+        os.utime(path)  # the newest index is the plan in force, see newest_index
     return path
+
+
+def _plan_of_shard(folder: Path, name: str, content: bytes) -> Path:
+    """Writes a shard's plan: another one than before where a job found other files than it lists, see changed_files."""
+    plan = write_once(folder, f"{name}-", ".tsv", content)
+    while Path(f"{plan}{AGAIN}").exists():
+        content += ANEW
+        plan = write_once(folder, f"{name}-", ".tsv", content)
+    return plan
 
 
 def _bucket_name(prefix: str) -> str:

@@ -13,15 +13,18 @@ import pyarrow.parquet as pq
 
 from twelvelead import formats
 from twelvelead.atomic import replacing
-from twelvelead.ecg import Recording, twelve_leads
+from twelvelead.changed_files import check_folder
+from twelvelead.ecg import Recording
 from twelvelead.errors import SignalError
 from twelvelead.quality import signal_status
-from twelvelead.signal_quality import POOR_QUALITY, flags, why_excluded
+from twelvelead.signal_quality import POOR_QUALITY, flags_of, why_excluded
 
 if TYPE_CHECKING:
     from twelvelead.formats.hdf5 import ExamFiles
 
-ROWS_PER_GROUP = 128  # about 10 MB of samples: what a reading job holds in memory at a time
+# What a job holds in memory at a time: about 10 MB of samples, or one recording and these, where there are long ones.
+ROWS_PER_GROUP = 128
+BYTES_PER_GROUP = 64 * 2**20
 
 SCHEMA = pa.schema(
     [
@@ -62,11 +65,15 @@ class Record:
     def unless_excluded(self, excludes: Collection[str]) -> "Record":
         """The record, or one with status poor_quality where it has a flag whose name is among `excludes`."""
         reason = why_excluded(self.quality, excludes)
-        return replace(self, status=POOR_QUALITY, message=reason) if reason else self
+        if not reason:
+            return self
+        return replace(self, status=POOR_QUALITY, message="; ".join(filter(None, (reason, self.message))))
 
 
 def decode(ecg_id: str, path: str, array_unit_mv: float = 1.0, exam_files: "ExamFiles | None" = None) -> Record:
     """Reads one file. Never raises for a bad file: the record says what is wrong with it.
+
+    Raises FolderGone for a file that is missing with its whole folder.
 
     exam_files  keeps the HDF5 files open that several recordings are read from
     """
@@ -76,13 +83,13 @@ def decode(ecg_id: str, path: str, array_unit_mv: float = 1.0, exam_files: "Exam
             raise SignalError("the file holds no samples")
     except SignalError as error:
         if not os.path.exists(formats.file_and_member(Path(path))[0]):
+            check_folder(path)
             return Record(ecg_id, "missing", "the file vanished after the run was planned", None)
         return Record(ecg_id, error.status, " ".join(str(error).split()), None)
     if recording.has_no_unit:
         recording = replace(recording, gain_mv=recording.gain_mv * array_unit_mv)
     status, message = signal_status(recording)
-    quality = flags(twelve_leads(recording), recording.sampling_rate_hz) if status == "ok" else ()
-    return Record(ecg_id, status, message, recording, quality)
+    return Record(ecg_id, status, message, recording, flags_of(recording) if status == "ok" else ())
 
 
 def write_records(files: Sequence[tuple[str, str]], destination: Path | str, array_unit_mv: float) -> dict[str, int]:
@@ -93,12 +100,25 @@ def write_records(files: Sequence[tuple[str, str]], destination: Path | str, arr
         pq.ParquetWriter(temporary, SCHEMA, **_PARQUET) as writer,
         _exam_files(files) as exam_files,
     ):
-        for start in range(0, len(files), ROWS_PER_GROUP):
-            rows = [decode(*file, array_unit_mv, exam_files) for file in files[start : start + ROWS_PER_GROUP]]
-            writer.write_batch(_as_batch(rows))
-            for row in rows:
+        rows = (decode(*file, array_unit_mv, exam_files) for file in files)
+        for group in _groups(rows):
+            writer.write_batch(_as_batch(group))
+            for row in group:
                 counts[row.status] = counts.get(row.status, 0) + 1
     return counts
+
+
+def _groups(rows: Iterable[Record]) -> Iterator[list[Record]]:
+    """ROWS_PER_GROUP records at a time, fewer where their samples exceed BYTES_PER_GROUP."""
+    group, group_bytes = [], 0
+    for row in rows:
+        group.append(row)
+        group_bytes += 0 if row.recording is None else row.recording.samples.nbytes
+        if len(group) == ROWS_PER_GROUP or group_bytes >= BYTES_PER_GROUP:
+            yield group
+            group, group_bytes = [], 0
+    if group:
+        yield group
 
 
 def _exam_files(files: Sequence[tuple[str, str]]) -> AbstractContextManager["ExamFiles | None"]:
@@ -112,10 +132,12 @@ def _exam_files(files: Sequence[tuple[str, str]]) -> AbstractContextManager["Exa
 
 
 # Written once and read by every recipe: lz4 halves that time against zstd, at 55 kB a recording instead of 40.
-# Dictionaries would only be tried and given up for the samples.
+# Dictionaries would only be tried and given up for the samples. Their minima and maxima, which nothing asks for, would
+# take six times the memory of a large recording.
 _PARQUET = {
     "compression": "lz4",
     "use_dictionary": ["status", "format", "device", "units", "dtype"],
+    "write_statistics": False,
 }
 
 
@@ -150,8 +172,9 @@ def read_records(path: Path | str, quality_excludes: Collection[str] = ()) -> It
     quality_excludes  names of flags; a recording with one of them comes with status poor_quality
     """
     with pq.ParquetFile(path) as file:
-        for record in _as_records(file.iter_batches(batch_size=ROWS_PER_GROUP)):
-            yield record.unless_excluded(quality_excludes)
+        for group in range(file.num_row_groups):
+            for record in _as_records(file.read_row_group(group).to_batches()):
+                yield record.unless_excluded(quality_excludes)
 
 
 def _as_records(batches: Iterable[pa.RecordBatch]) -> Iterator[Record]:

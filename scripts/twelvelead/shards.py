@@ -5,8 +5,19 @@ import json
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 HASH_BITS = 64
+ANEW = b"#\n"  # a line of a plan that lists the same files again; an ecg_id never begins so
+
+
+class Listed(NamedTuple):
+    """A file of a shard as it was when the run was planned."""
+
+    ecg_id: str
+    path: str
+    size: int
+    mtime_ns: int
 
 
 def ecg_hash(ecg_id: str) -> int:
@@ -38,8 +49,13 @@ def listing(members: Sequence[tuple[str, str, int, int]]) -> bytes:
     return "".join(lines).encode()
 
 
+def read_listed(path: Path | str) -> list[Listed]:
+    """The files of a shard, in the order of their hashes."""
+    with open(path, encoding="utf-8") as lines:
+        columns = (line.rstrip("\n").split("\t") for line in lines if not line.startswith("#"))
+        return [Listed(ecg_id, json.loads(quoted), int(size), int(mtime)) for ecg_id, quoted, size, mtime in columns]
+
+
 def read_listing(path: Path | str) -> list[tuple[str, str]]:
     """(ecg_id, path) of the files of a shard, in the order of their hashes."""
-    with open(path, encoding="utf-8") as lines:
-        columns = (line.rstrip("\n").split("\t") for line in lines)
-        return [(ecg_id, json.loads(quoted)) for ecg_id, quoted, _, _ in columns]
+    return [(file.ecg_id, file.path) for file in read_listed(path)]

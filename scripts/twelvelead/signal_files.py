@@ -132,6 +132,16 @@ def _find_file(name: str, signals: str) -> SignalFile:
     return SignalFile(name, path, problem=("missing", missing))
 
 
+def size_and_time(path: str) -> tuple[int, int] | None:
+    """What `find_files` found of a file, or of the HDF5 file of a member, as it is now; None where it is gone."""
+    for candidate in (path, path.rpartition(MEMBER_MARK)[0]):
+        try:
+            return _size_and_time(candidate, os.stat(candidate))
+        except (OSError, ValueError):
+            continue
+    return None
+
+
 def _size_and_time(path: str, found: os.stat_result) -> tuple[int, int]:
     """Of the file, or of all parts of a WFDB record: a new .dat beside an old .hea is a changed recording."""
     size, mtime_ns = found.st_size, found.st_mtime_ns

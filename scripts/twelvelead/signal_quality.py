@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from twelvelead.ecg import LEADS
+from twelvelead.ecg import LEADS, Recording, twelve_leads
 from twelvelead.limb_leads import (
     BROAD_QRS_S,
     EINTHOVEN_SHARE,
@@ -68,8 +68,8 @@ FLAGS = (
     Flag(
         "unit_doubt",
         "amplitudes that no ECG has in mV",
-        f"the leads' median swing is above {IMPLAUSIBLE_MV:g} mV (microvolts or counts taken for mV) or below "
-        f"{TOO_SMALL_MV:g} mV (the reverse)",
+        f"a lead's swing is above {IMPLAUSIBLE_MV:g} mV (microvolts or counts taken for mV), or the leads' median "
+        f"swing below {TOO_SMALL_MV:g} mV (the reverse)",
         "ours",
     ),
     Flag(
@@ -85,7 +85,7 @@ FLAGS = (
         "flat_lead",
         "a lead that does not move while others do",
         f"a lead swings by at most {FLAT_SHARE:.0%} of what the lead with the fourth largest swing does, in at least "
-        f"{FLAT_FOR_S} of the recording's seconds",
+        f"{FLAT_FOR_S} of the recording's seconds; all leads, where they are zero for so long at its ends",
         "the criterion of Langley et al., Comput Cardiol 2011;38:281-284; threshold ours",
     ),
     Flag(
@@ -131,10 +131,16 @@ FLAGS = (
 )
 
 
+def flags_of(recording: Recording) -> tuple[str, ...]:
+    """`flags` of a recording whose leads are all there or can be derived."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite, and has no flags
+        return flags(twelve_leads(recording.beginning(ASSESSED_S)), recording.sampling_rate_hz)
+
+
 def flags(signal_mv: np.ndarray, sampling_rate_hz: float | None) -> tuple[str, ...]:
     """Names from FLAGS in their order, each followed by the leads or the reversal it is about: "flat_lead V1 V2".
 
-    signal_mv  (12, n) in mV in the order of LEADS; of it the first 10 s, padding with zeros left out
+    signal_mv  (12, n) in mV in the order of LEADS; of it the first 10 s, but for flat_lead without zeros at its ends
     Without a sampling rate the recording is taken to last 10 s. Nothing is said of values that quality.signal_status
     refuses (NaN, infinite, above LARGEST_STORED), nor of less than 2 s, where all but the stated rate is unknown.
     """
@@ -144,9 +150,13 @@ def flags(signal_mv: np.ndarray, sampling_rate_hz: float | None) -> tuple[str, .
         rate_hz = signal.shape[1] / ASSUMED_DURATION_S
     elif not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
         return ("sampling_rate_doubt",)
-    signal = _without_padding(signal[:, : int(ASSESSED_S * rate_hz)])
-    if signal.shape[1] < LEAST_S * rate_hz or rate_hz < RATES_HZ[0]:
+    assessed = signal[:, : int(ASSESSED_S * rate_hz)]
+    signal = _without_padding(assessed)
+    if rate_hz < RATES_HZ[0]:
         return ()
+    padded_s = (assessed.shape[1] - signal.shape[1]) / rate_hz
+    if signal.shape[1] < LEAST_S * rate_hz:
+        return (_of_leads("flat_lead", np.ones(len(LEADS), dtype=bool)),) if padded_s >= FLAT_FOR_S else ()
     lowest, highest = signal.min(axis=1), signal.max(axis=1)
     if not (highest.max() <= LARGEST_STORED and lowest.min() >= -LARGEST_STORED):  # nor is NaN
         return ()
@@ -155,10 +165,13 @@ def flags(signal_mv: np.ndarray, sampling_rate_hz: float | None) -> tuple[str, .
         return (_of_leads("flat_lead", np.ones(len(LEADS), dtype=bool)),)
     found = {}
     typical_mv = float(np.median(swing[swing > 0]))
+    if swing.max() > IMPLAUSIBLE_MV:
+        found["unit_doubt"] = "unit_doubt"
     if not TOO_SMALL_MV <= typical_mv <= IMPLAUSIBLE_MV:
         found["unit_doubt"] = "unit_doubt"
         signal = signal * np.float32(_TYPICAL_MV / typical_mv)  # so that the thresholds in mV mean something
-    for name, is_in in (("flat_lead", _flat(signal, rate_hz)), ("saturation", _saturated(signal, rate_hz))):
+    is_flat = _flat(signal, rate_hz) | (padded_s >= FLAT_FOR_S)
+    for name, is_in in (("flat_lead", is_flat), ("saturation", _saturated(signal, rate_hz))):
         found[name] = _of_leads(name, is_in)
     found |= _of_coarse_signal(*_coarse(signal, rate_hz))
     return tuple(found[flag.name] for flag in FLAGS if found.get(flag.name))

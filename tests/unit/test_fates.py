@@ -183,7 +183,8 @@ def test_flags_exclude_nothing_unless_the_settings_say_so(flagged):
 def test_a_flag_that_the_settings_name_excludes_and_is_named_in_the_message(flagged):
     found = read_summaries(flagged, ["unit_doubt", "flat_lead"]).set_index("ecg_id")
     assert found["status"].to_dict() == {"good": "ok", "clipped": "ok", "both": "poor_quality", "flat": "flat"}
-    assert found.loc["both", "message"] == "left out by preprocessing.quality_excludes: unit_doubt"
+    left_out = "left out by preprocessing.quality_excludes: unit_doubt"
+    assert found.loc["both", "message"] == f"{left_out}; warning: a lead swings by 90 mV"
     assert found.loc["clipped", "message"] == ""
 
 

@@ -5,8 +5,10 @@ import os
 
 import h5py
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from twelvelead import records
 from twelvelead.ecg import LEADS, Recording, missing_leads, twelve_leads
 from twelvelead.errors import LeadMissing
 from twelvelead.quality import signal_status
@@ -142,6 +144,26 @@ def test_row_groups_do_not_show(tmp_path):
     found = find_records([tmp_path / "r.parquet"], {"e1", f"e{ROWS_PER_GROUP + 1}", "nobody"})
     assert found.keys() == {"e1", f"e{ROWS_PER_GROUP + 1}"}
     assert read_columns([tmp_path / "r.parquet"], ["ecg_id"]).num_rows == len(files)
+
+
+def test_no_minima_and_maxima_are_written(tmp_path):
+    """Of the samples of a 64 MB recording they would take 380 MB."""
+    np.save(tmp_path / "a.npy", np.eye(12, 40, dtype=np.float32))
+    write_records([("a", str(tmp_path / "a.npy"))], tmp_path / "a.parquet", 1.0)
+    columns = pq.ParquetFile(tmp_path / "a.parquet").metadata.row_group(0)
+    assert columns.num_columns > 10
+    assert [columns.column(at).statistics for at in range(columns.num_columns)] == [None] * columns.num_columns
+
+
+def test_long_recordings_are_not_held_in_memory_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "BYTES_PER_GROUP", 3 * noise(2500).nbytes)
+    np.save(tmp_path / "a.npy", noise(2500))
+    files = [(f"e{i}", str(tmp_path / "a.npy")) for i in range(8)]
+    write_records(files, tmp_path / "r.parquet", 1.0)
+    metadata = pq.read_metadata(tmp_path / "r.parquet")
+    assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [3, 3, 2]
+    assert [row.ecg_id for row in read_records(tmp_path / "r.parquet")] == [ecg_id for ecg_id, _ in files]
+    assert find_records([tmp_path / "r.parquet"], {"e4", "e7"}).keys() == {"e4", "e7"}
 
 
 def test_writing_twice_gives_the_same_bytes(tmp_path):

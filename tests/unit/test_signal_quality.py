@@ -185,10 +185,25 @@ def test_a_mislabelled_limb_lead_breaks_einthovens_law():
     assert flags(spoilt, RATE_HZ) == ("einthoven_violation aVR",)
 
 
-def test_padding_with_zeros_is_no_part_of_the_recording():
+@pytest.mark.parametrize(("zeros", "found"), [(900, ()), (1100, ("flat_lead " + " ".join(LEADS),))])
+def test_zeros_at_the_ends_are_no_part_of_the_recording_and_a_flag_where_they_last(zeros, found):
     padded = np.zeros((12, 7000), dtype=np.float32)
-    padded[:, 1000:5000] = sinus()[:, :4000] + 1
-    assert flags(padded, RATE_HZ) == flags(sinus()[:, :4000], RATE_HZ) == ()
+    padded[:, zeros:5000] = sinus()[:, : 5000 - zeros] + 1
+    assert flags(sinus()[:, : 5000 - zeros], RATE_HZ) == ()
+    assert flags(padded, RATE_HZ) == found
+
+
+def test_a_recording_of_little_more_than_zeros_is_flat():
+    padded = np.zeros((12, 5000), dtype=np.float32)
+    padded[:, 2000:2750] = sinus()[:, :750] + 1
+    assert flags(padded, RATE_HZ) == ("flat_lead " + " ".join(LEADS),)
+
+
+@pytest.mark.parametrize("lead", ["I", "V1"])
+def test_one_lead_a_thousand_times_too_large_is_a_doubt_about_units(lead):
+    spoilt = sinus().copy()
+    spoilt[LEADS.index(lead)] *= 1000
+    assert "unit_doubt" in flags(spoilt, RATE_HZ)
 
 
 def test_only_the_first_ten_seconds_count():

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 
+from faults.kills import campaign
 from workflow.conftest import batch_of
 from workflow.running import command, environment, run, snakemake, tree
 
@@ -50,3 +51,10 @@ def test_killed_in_the_middle_and_started_again(finished, cohort, tmp_path):
     time.sleep(1)
     leftovers = [path for path in work.rglob("*.tmp") if time.time() - path.stat().st_mtime < 1]
     assert leftovers == []
+
+
+def test_killed_at_random_moments(tmp_path):
+    """Of `make faults`, which does so 50 times."""
+    found = campaign(kills=3, seed=2, place=tmp_path)
+    assert found.kills.total() == 3
+    assert found.wrong == []

@@ -7,24 +7,25 @@ from collections.abc import Iterable
 # with an accent may have become up to three characters in which no decoder finds it.
 _SIGNATURE = re.compile(
     r"""\b(?:
-    (?:(?:electronically|digitally)\s+)?
     (?:re|un)?(?:confirmed|signed|reviewed|over-?read|read|referred|interpreted|edited|verified|approved|ordered
-        |requested|acquired|recorded|attested|performed)(?:\s+and\s+\w+)?\s*(?:by\b|:)
+        |requested|acquired|recorded|attested|performed)(?:\s+and\s+\w+)?(?:\s*:|(?:\s+\S+){0,5}?\s+by\b)
     | (?:(?:re)?[lv]ue?|(?:confirm|valid|sign|approuv|demand|enregistr|v.{1,3}rifi|r.{1,3}f.{1,3}r|r.{1,3}alis
-        |interpr.{1,3}t).{1,3}e?)\s+par\b
-    | (?:best.{1,3}tigt|befundet|unterschrieben|validiert|freigegeben)\s+(?:von|durch)\b
+        |interpr.{1,3}t).{1,3}e?)(?:\s+\S+){0,2}?\s+par\b
+    | (?:best.{1,3}tigt|befundet|unterschrieben|validiert|freigegeben)(?:\s+\S+){0,5}?\s+(?:von|durch)\b
+    | gez\.
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-# A title says so without a colon, too, where a capital follows: "Dr Mustermann", not "dr. in V1".
+# A title needs no colon: "Dr Mustermann".
 _NAMES_A_PERSON = re.compile(
     r"""\b(?:
-    (?:(?:patient|name|physician|doctor|cardiologist|md|technician|operator|(?:patient|ordering|reading|referring)\s+\w+
-        |nom|pr.{1,3}nom|m.{1,3}decin|docteur|technicien(?:ne)?|op.{1,3}rateur|arzt|befunder)\s*:)
-    | d[rR]e?\b\s*[:.]?\s*(?-i:(?=[A-Z]))
+    (?:patient|name|physician|doctor|cardiologist|md|technician|operator|(?:patient|ordering|reading|referring)\s+\w+
+        |nom|pr.{1,3}nom|m.{1,3}decin|docteur|technicien(?:ne)?|op.{1,3}rateur|arzt|befunder|dr)\s*:
+    | (?-i:(?:Dre?|DRE?|Prof|PROF)\b)\.?\s*(?-i:(?=[A-Z\u00c0-\u00d6\u00d8-\u00de]|med\b|von\b))
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
+_ADVERB_BEFORE = re.compile(r"\b(?:electronically|digitally)\s*$", re.IGNORECASE)
 
 
 def clean_statements(texts: Iterable[str | None]) -> tuple[str, ...]:
@@ -37,5 +38,5 @@ def _before_any_person(line: str) -> str:
     found = [match.start() for kind in (_SIGNATURE, _NAMES_A_PERSON) if (match := kind.search(line))]
     if not found:
         return line
-    before = line[: min(found)].rstrip(" ,;:(-")
+    before = _ADVERB_BEFORE.sub("", line[: min(found)]).rstrip(" ,;:(-")
     return before if any(character.isalnum() for character in before) else ""

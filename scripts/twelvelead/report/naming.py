@@ -21,12 +21,17 @@ class Naming:
         return f"row {row}" if self.hide else ecg_id
 
     def message(self, row: int, file: str, message: str) -> str:
-        """`message` without the name of the file, its stem, the path as it is in ids, and its folders."""
+        """`message` without the name of the file, of the parts of its record, and the path as it is in ids.
+
+        The stem alone stays: of a file `400.mat`, or `truncated.edf`, it is a word of the message's own.
+        """
         if not self.hide:
             return message
         path = PurePosixPath(file)
         identifier = str(path.with_suffix("")).replace("/", "__") if path.name else ""
-        for name in (file, path.name, identifier, path.stem):
-            if name:
-                message = re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w|\.\d)", f"row {row}", message)
+        names = [re.escape(name) for name in (file, path.name) if name]
+        names += [re.escape(identifier)] if "__" in identifier else []
+        names += [re.escape(path.stem) + r"\.[A-Za-z]\w*"] if path.stem else []
+        for name in names:
+            message = re.sub(rf"(?<![\w.]){name}(?!\w|\.\d)", f"row {row}", message)
         return message
