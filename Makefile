@@ -23,6 +23,14 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
+# Mutated files of every format, kills at random moments, a full disk at every step; about half an hour. The parts have
+# options: .venv/bin/python tests/faults/kills.py --help, PYTHONPATH=tests .venv/bin/python -m faults.campaign --help
+.PHONY: faults
+faults: setup
+	PYTHONPATH=tests $(BIN)/python -m faults.campaign
+	$(BIN)/python tests/faults/kills.py
+	$(BIN)/python tests/faults/full_disk.py
+
 bench: setup
 	$(BIN)/python bench/run.py
 
