@@ -14,10 +14,10 @@ from twelvelead.errors import LeadMissing, UnreadableFile
 from twelvelead.formats.leads import add_lead, as_recording_samples, plausible_rate_hz, stack, standard_lead
 from twelvelead.formats.number_text import decimal_numbers, whole_numbers
 from twelvelead.formats.statements import clean_statements
+from twelvelead.formats.units import UCUM_MILLIVOLTS
 from twelvelead.formats.xml_tree import as_positive, parse_xml, short_text
 
-# Both spellings of the micro sign (U+00B5, U+03BC) stand for the u of UCUM.
-_MILLIVOLTS = {"nV": 1e-6, "uV": 1e-3, "\u00b5V": 1e-3, "\u03bcV": 1e-3, "mV": 1.0, "V": 1e3}
+# Either micro sign (U+00B5, U+03BC) stands for the u of UCUM.
 _UNITS_PER_SECOND = {"s": 1, "ms": 1000, "us": 10**6, "\u00b5s": 10**6, "\u03bcs": 10**6}
 # ISO/IEEE 11073-10102 has codes for leads calculated from others. These four are by definition functions of I and II,
 # so a calculated one is the lead itself. dI, dII and dV1 to dV6 are reconstructions from fewer electrodes (EASI and
@@ -159,15 +159,15 @@ def _scale(value: etree._Element, lead: str) -> tuple[float, float, str]:
     """(mV per digit, mV at digit 0, units): origin + scale x digit."""
     scale, origin = value.find(_SCALE), value.find(_ORIGIN)
     number, unit = _quantity(scale, lead, "scale", "")
-    if not 0 < number * _MILLIVOLTS[unit] < math.inf:
+    if not 0 < number * UCUM_MILLIVOLTS[unit] < math.inf:
         raise UnreadableFile(f"lead {lead}: scale is not above 0; expected e.g. 2.5 uV")
     units = f"{number:g} {unit}/LSB"
     if origin is None:
-        return number * _MILLIVOLTS[unit], 0.0, units
+        return number * UCUM_MILLIVOLTS[unit], 0.0, units
     start, start_unit = _quantity(origin, lead, "origin", unit)
     if start:
         units += f" from {start:g} {start_unit}"
-    return number * _MILLIVOLTS[unit], start * _MILLIVOLTS[start_unit], units
+    return number * UCUM_MILLIVOLTS[unit], start * UCUM_MILLIVOLTS[start_unit], units
 
 
 def _quantity(element: etree._Element | None, lead: str, name: str, default_unit: str) -> tuple[float, str]:
@@ -180,7 +180,7 @@ def _quantity(element: etree._Element | None, lead: str, name: str, default_unit
     # Bounded, so that no unit makes it overflow.
     if not abs(number) < 1e30:
         raise UnreadableFile(f"lead {lead}: {name} is not a number or absent; expected e.g. 2.5 uV")
-    if unit not in _MILLIVOLTS:
+    if unit not in UCUM_MILLIVOLTS:
         raise UnreadableFile(f"lead {lead}: the unit of {name} is unknown or absent; expected uV, mV, nV or V")
     return number, unit
 

@@ -8,10 +8,10 @@ from twelvelead.errors import UnreadableFile
 from twelvelead.formats.leads import add_lead, as_recording_samples, plausible_rate_hz, stack, standard_lead
 from twelvelead.formats.number_text import whole_numbers
 from twelvelead.formats.statements import clean_statements
+from twelvelead.formats.units import MILLIVOLTS, UNIT_SYMBOLS
 from twelvelead.formats.xml_tree import parse_xml, positive_number, short_text
 
-# units attribute -> (mV per stored unit of 1, how to write it)
-_RESOLUTION_UNITS = {"uvperlsb": (1e-3, "uV/LSB"), "mvperlsb": (1.0, "mV/LSB"), "nvperlsb": (1e-6, "nV/LSB")}
+_RESOLUTION_UNITS = {"uvperlsb": "uv", "mvperlsb": "mv", "nvperlsb": "nv"}
 _LEAD_ORDER = "RestingECGMeasurements/MeasurementTable/LeadOrder"
 _NEEDED_BY_DEEPECG = {"I", "II", *LEADS[6:]}
 
@@ -88,12 +88,11 @@ def _check_sample_count(strip: etree._Element, sample_count: int) -> None:
 
 def _resolution(strip: etree._Element) -> tuple[float, str]:
     resolution = strip.find("Resolution")
-    unit = resolution.get("units", "").casefold() if resolution is not None else ""
-    if unit not in _RESOLUTION_UNITS:
+    unit = _RESOLUTION_UNITS.get(resolution.get("units", "").casefold()) if resolution is not None else None
+    if unit is None:
         raise UnreadableFile("the units of Resolution are unknown or absent; expected uVperLsb")
     number = positive_number(strip, "Resolution")
-    unit_mv, symbol = _RESOLUTION_UNITS[unit]
-    return number * unit_mv, f"{number:g} {symbol}"
+    return number * MILLIVOLTS[unit], f"{number:g} {UNIT_SYMBOLS[unit]}/LSB"
 
 
 def _device(root: etree._Element) -> str:

@@ -7,19 +7,14 @@ from twelvelead.errors import UnreadableFile
 from twelvelead.formats.dicom_elements import Item
 from twelvelead.formats.dicom_tags import Tag
 from twelvelead.formats.leads import standard_lead
+from twelvelead.formats.units import MILLIVOLTS, UCUM_MILLIVOLTS
 
 # Codes of UCUM, and their meanings for those who write other codes.
-_MILLIVOLTS = {
-    "nV": 1e-6,
-    "uV": 1e-3,
-    "\u00b5V": 1e-3,
-    "\u03bcV": 1e-3,
-    "mV": 1.0,
-    "V": 1e3,
-    "nanovolt": 1e-6,
-    "microvolt": 1e-3,
-    "millivolt": 1.0,
-    "volt": 1e3,
+_MILLIVOLTS = UCUM_MILLIVOLTS | {
+    "nanovolt": MILLIVOLTS["nv"],
+    "microvolt": MILLIVOLTS["uv"],
+    "millivolt": MILLIVOLTS["mv"],
+    "volt": MILLIVOLTS["v"],
 }
 # Lead numbers are those of SCP-ECG; MDC (ISO/IEEE 11073-10101) writes them as "2:61", SCPECG as "5.6.3-9-61".
 _LEAD_CODE = re.compile(r"(?:2:|5\.6\.3-9-)(\d+)")

@@ -14,10 +14,9 @@ from twelvelead.ecg import Recording
 from twelvelead.errors import UnreadableFile, UnsupportedFormat
 from twelvelead.formats.lead_labels import lead_of_label
 from twelvelead.formats.leads import duplicate_lead, no_standard_lead, plausible_rate_hz
+from twelvelead.formats.units import MILLIVOLTS, UNIT_SYMBOLS
 
 _HEADER_BLOCK_BYTES = 256  # of the file, and again of each signal
-_MILLIVOLTS = {"nv": 1e-6, "uv": 1e-3, "\u00b5v": 1e-3, "\u03bcv": 1e-3, "mv": 1.0, "v": 1e3}
-_SYMBOL = {"nv": "nV", "uv": "uV", "\u00b5v": "uV", "\u03bcv": "uV", "mv": "mV", "v": "V"}
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _SECONDS = re.compile(r"\d+\.?\d*|\.\d+", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[+-]?\d+", re.ASCII)
@@ -161,7 +160,7 @@ def _signal_of_lead(signals: Sequence[_Signal]) -> dict[str, _Signal]:
 def _scale(lead: str, signal: _Signal) -> tuple[float, float, str]:
     """(mV per stored unit, mV at 0, units); a physical minimum above the maximum is an inverted amplifier's."""
     unit = signal.physical_dimension.casefold()
-    if unit not in _MILLIVOLTS:
+    if unit not in MILLIVOLTS:
         raise UnreadableFile(
             f"lead {lead}: physical dimension is {'no voltage' if unit else 'empty, so it is not calibrated'}; "
             "expected uV, mV, V or nV in the EDF header"
@@ -171,10 +170,10 @@ def _scale(lead: str, signal: _Signal) -> tuple[float, float, str]:
     if not -(2**15) <= digital_lowest < digital_highest < 2**15 or lowest == highest:
         raise UnreadableFile(f"lead {lead}: physical or digital range of the EDF header is empty; the file is damaged")
     gain = (highest - lowest) / (digital_highest - digital_lowest)
-    gain_mv, offset_mv = gain * _MILLIVOLTS[unit], (lowest - gain * digital_lowest) * _MILLIVOLTS[unit]
+    gain_mv, offset_mv = gain * MILLIVOLTS[unit], (lowest - gain * digital_lowest) * MILLIVOLTS[unit]
     if gain_mv == 0 or not (math.isfinite(gain_mv) and math.isfinite(offset_mv)):
         raise UnreadableFile(f"lead {lead}: physical range of the EDF header is no ECG's; the file is damaged")
-    return gain_mv, offset_mv, f"{gain:g} {_SYMBOL[unit]}/LSB"
+    return gain_mv, offset_mv, f"{gain:g} {UNIT_SYMBOLS[unit]}/LSB"
 
 
 def _samples(content: bytes, signals: Sequence[_Signal], records: _Records) -> np.ndarray:

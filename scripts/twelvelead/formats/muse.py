@@ -9,10 +9,10 @@ from twelvelead.ecg import Recording
 from twelvelead.errors import UnreadableFile
 from twelvelead.formats.leads import add_lead, plausible_rate_hz, stack, standard_lead
 from twelvelead.formats.statements import clean_statements
+from twelvelead.formats.units import MILLIVOLTS, UNIT_SYMBOLS
 from twelvelead.formats.xml_tree import as_positive, parse_xml, positive_number, short_text
 
-_MILLIVOLTS = {"MICROVOLTS": 1e-3, "MILLIVOLTS": 1.0}
-_SYMBOL = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV"}
+_UNITS = {"MICROVOLTS": "uv", "MILLIVOLTS": "mv"}
 _SAMPLE_BYTES = 2
 
 
@@ -33,14 +33,16 @@ def read_muse(content: bytes) -> Recording:
             add_lead(samples_of, lead, _samples(lead_element, lead))
             units_per_bit[lead] = _units_per_bit(lead_element, lead)
     leads, samples = stack(samples_of)
-    gain_mv = np.array([number * _MILLIVOLTS[unit] for number, unit in units_per_bit.values()])
+    gain_mv = np.array([number * MILLIVOLTS[unit] for number, unit in units_per_bit.values()])
     return Recording(
         format="muse_xml",
         leads=leads,
         samples=samples,
         gain_mv=gain_mv,
         sampling_rate_hz=_sampling_rate_hz(waveform),
-        units=", ".join(dict.fromkeys(f"{number:g} {_SYMBOL[unit]}/LSB" for number, unit in units_per_bit.values())),
+        units=", ".join(
+            dict.fromkeys(f"{number:g} {UNIT_SYMBOLS[unit]}/LSB" for number, unit in units_per_bit.values())
+        ),
         statements=_statements(root),
         device=_device(root),
         # DeepECG takes the second Waveform, whatever its type, and derives the limb leads from I and II.
@@ -78,9 +80,9 @@ def _samples(lead_element: etree._Element, lead: str) -> np.ndarray:
 
 def _units_per_bit(lead_element: etree._Element, lead: str) -> tuple[float, str]:
     unit = (lead_element.findtext("LeadAmplitudeUnits") or "").strip().upper()
-    if unit not in _MILLIVOLTS:
-        raise UnreadableFile(f"lead {lead}: LeadAmplitudeUnits is unknown or absent; expected {', '.join(_MILLIVOLTS)}")
-    return positive_number(lead_element, "LeadAmplitudeUnitsPerBit"), unit
+    if unit not in _UNITS:
+        raise UnreadableFile(f"lead {lead}: LeadAmplitudeUnits is unknown or absent; expected {', '.join(_UNITS)}")
+    return positive_number(lead_element, "LeadAmplitudeUnitsPerBit"), _UNITS[unit]
 
 
 def _sampling_rate_hz(waveform: etree._Element) -> float:

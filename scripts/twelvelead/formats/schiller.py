@@ -21,11 +21,11 @@ from twelvelead.formats.leads import (
     standard_lead,
 )
 from twelvelead.formats.number_text import whole_numbers
+from twelvelead.formats.units import MILLIVOLTS, UNIT_SYMBOLS
 from twelvelead.formats.xml_tree import as_positive, parse_xml, positive_number, short_text
 
 _RHYTHM_TYPES = ("ecg_rhythms", "ecg_rhythm")
-# units -> (mV per unit, how to write it)
-_UNITS = {"uv": (1e-3, "uV"), "μv": (1e-3, "uV"), "mv": (1.0, "mV")}
+_UNITS = ("uv", "\u03bcv", "mv")
 
 
 def read_schiller(content: bytes) -> Recording:
@@ -92,8 +92,7 @@ def _resolution(rhythm: etree._Element) -> tuple[float, str]:
     if unit not in _UNITS:
         raise UnreadableFile("resolution/yres/units is unknown or absent; expected uV or mV")
     number = positive_number(rhythm, "resolution/yres/unitperbit")
-    unit_mv, symbol = _UNITS[unit]
-    return plausible_gain_mv(number * unit_mv, "unitperbit"), f"{number:g} {symbol}/LSB"
+    return plausible_gain_mv(number * MILLIVOLTS[unit], "unitperbit"), f"{number:g} {UNIT_SYMBOLS[unit]}/LSB"
 
 
 def _sampling_rate_hz(rhythm: etree._Element) -> float:

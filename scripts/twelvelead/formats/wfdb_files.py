@@ -19,9 +19,9 @@ from twelvelead.formats.leads import (
 from twelvelead.formats.mat import read_val
 from twelvelead.formats.sniffing import MAT_SIGNATURES
 from twelvelead.formats.statements import clean_statements
+from twelvelead.formats.units import MILLIVOLTS
 from twelvelead.formats.wfdb_header import Header, Signal, parse_header
 
-_MILLIVOLTS = {"nv": 1e-6, "uv": 1e-3, "\u00b5v": 1e-3, "\u03bcv": 1e-3, "mv": 1.0, "v": 1e3}
 # The value that stands for "no sample here", by storage format: signal(5) of the WFDB Applications Guide.
 _MISSING_SAMPLE = {
     "16": -(2**15),
@@ -92,7 +92,7 @@ def _channel_of_lead(header: Header) -> dict[str, int]:
 
 
 def _gain_mv(lead: str, signal: Signal) -> float:
-    unit_mv = _MILLIVOLTS.get(signal.units.casefold())
+    unit_mv = MILLIVOLTS.get(signal.units.casefold())
     if unit_mv is None:
         raise UnreadableFile(f"lead {lead}: units are no voltage; expected mV, uV or V in the WFDB header")
     gain_mv = unit_mv / signal.gain_per_unit
