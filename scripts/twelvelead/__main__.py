@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 
 from twelvelead import __version__
-from twelvelead.errors import TwelveleadError
-
-SHOWN_LEFT_OUT = 10  # files that are no ECG are named up to here
+from twelvelead.errors import TableError, TwelveleadError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     table.add_argument("folder", metavar="FOLDER", help="folder of ECG files, searched with its sub-folders")
     table.add_argument("-o", "--output", metavar="T.csv", required=True, help="table to write")
+    table.add_argument(
+        "--force", action="store_true", help="write over a table that is there, and what was typed into it"
+    )
     judge = commands.add_parser(
         "evaluate",
         help="judge predictions from two files",
@@ -75,12 +76,12 @@ def _inspect(chosen: argparse.Namespace) -> int:
 def _table(chosen: argparse.Namespace) -> int:
     from twelvelead.folder_table import table_of_folder
 
+    if os.path.exists(chosen.output) and not chosen.force:
+        raise TableError(f"{chosen.output} is there already; give another name, or --force to write over it")
     counts = table_of_folder(chosen.folder, chosen.output)
     print(f"{chosen.output}: {counts.ecgs} ECGs, {counts.with_statements} of them with machine statements")
-    for left_out in counts.skipped[:SHOWN_LEFT_OUT]:
+    for left_out in counts.skipped:
         print(f"left out: {left_out}")
-    if len(counts.skipped) > SHOWN_LEFT_OUT:
-        print(f"left out: {len(counts.skipped) - SHOWN_LEFT_OUT} more files")
     return 0
 
 

@@ -28,9 +28,11 @@ def table_of_folder(folder: Path | str, destination: Path | str) -> FolderCounts
     """Writes a row per ECG file below `folder`, by name; a broken ECG gets its row too, so that a run reports it.
 
     Files of no known format are left out, and so are the signal files of WFDB records, which their .hea stands for.
-    Raises TableError when the folder is not there or holds no ECG.
+    Raises TableError when the folder is not there or holds no ECG, and when `destination` is not a CSV's name.
     """
     folder = Path(folder)
+    if Path(destination).suffix.lower() == ".parquet":
+        raise TableError(f"{destination}: the table is written as CSV; give it a name that ends in .csv")
     if not folder.is_dir():
         raise TableError(f"{folder}: there is no such folder")
     ecgs = with_statements = 0

@@ -61,6 +61,9 @@ class Inspection:
         """One line; numbers that are not finite are null."""
         return _json_line(asdict(self))
 
+    def _without_flags(self) -> str:
+        return "no flag" if self.status == "ok" else "not assessed"
+
     def as_text(self) -> str:
         """A block of lines below the file's name."""
         rows = [
@@ -70,8 +73,8 @@ class Inspection:
             ("units", _unit_words(self)),
             ("device", self.device or "not given"),
             *(("statements", statement) for statement in self.statements or ("none",)),
-            ("quality", ": ".join(filter(None, (self.status, self.message)))),
-            *(("quality", flag) for flag in self.quality_flags),
+            ("status", ": ".join(filter(None, (self.status, self.message)))),
+            *(("quality", flag) for flag in self.quality_flags or (self._without_flags(),)),
             *(("recipes", f"{recipe}: {f'no, {why}' if why else 'yes'}") for recipe, why in self.recipes.items()),
             *([("picture", self.picture)] if self.picture else []),
         ]
@@ -154,6 +157,8 @@ def _offset_mv(recording: Recording) -> np.ndarray:
 
 
 def _read(path: str) -> Recording:
+    if os.path.isdir(path):
+        raise UnreadableFile("a folder without files (hidden ones are passed over); expected ECG files in it")
     try:
         recording = formats.read(path)
     except OSError as error:  # the disk's or the network's fault: a reader reports the file's own as SignalError

@@ -1,6 +1,6 @@
 """Fills the disk at every writing step of a run: it must say so, and the next run must end as if nothing had happened.
 
-Usage: python tests/faults/full_disk.py [--passes 2] [--seed 0]
+Usage: python tests/faults/full_disk.py [--passes 1] [--seed 0]
 A run works on a small disk in memory. As soon as a job of a kind that has not been hit yet begins, the disk is filled,
 to the last byte or with a little left so that files are cut in the middle. The run has to end with a sentence that
 names a file or folder and says what to do; then room is made and the same command goes on to the next kind of job.
@@ -128,7 +128,7 @@ def campaign(
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--passes", type=int, default=2, help="how often every step is hit")
+    parser.add_argument("--passes", type=int, default=1, help="how often every step is hit")
     parser.add_argument("--seed", type=int, default=0, help="of how much room is left")
     arguments = parser.parse_args()
     if reason := may_mount():

@@ -39,6 +39,30 @@ def test_table_lists_every_ecg_with_its_statements(cohort, tmp_path, capsys):
     assert "left out: notes.txt: " in capsys.readouterr().out
 
 
+def test_a_table_that_is_there_is_written_over_only_when_asked(cohort, tmp_path, capsys):
+    table = tmp_path / "t.csv"
+    table.write_text("typed by hand\n")
+    command = ["table", str(cohort / "ecg_signals"), "-o", str(table)]
+    assert main(command) == 1
+    assert table.read_text() == "typed by hand\n"
+    assert "t.csv is there already; give another name, or --force" in capsys.readouterr().err
+    assert main([*command, "--force"]) == 0
+    assert "ecg_machine_diagnosis" in table.read_text()
+
+
+def test_a_table_is_not_written_under_the_name_of_another_format(cohort, tmp_path, capsys):
+    assert main(["table", str(cohort / "ecg_signals"), "-o", str(tmp_path / "t.parquet")]) == 1
+    assert "t.parquet: the table is written as CSV" in capsys.readouterr().err
+
+
+def test_every_file_that_is_left_out_is_named(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.ones((5000, 12)))
+    for number in range(15):
+        (tmp_path / f"notes_{number}.txt").write_text("not an ECG")
+    assert main(["table", str(tmp_path), "-o", str(tmp_path / "t.csv")]) == 0
+    assert capsys.readouterr().out.count("left out: notes_") == 15
+
+
 def test_table_lists_the_recordings_of_hdf5_files(tmp_path):
     with h5py.File(tmp_path / "exams.hdf5", "w") as file:
         file["tracings"] = np.ones((2, 4096, 12), dtype="f4")

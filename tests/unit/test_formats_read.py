@@ -62,7 +62,7 @@ def test_content_decides_not_the_extension(tmp_path, name, file_content, expecte
         (b"<?xml version='1.0'?>", "no root element"),
         (b"%PDF-1.7 scan", "PDF"),
         (b"PK\x03\x04....", "ZIP"),
-        (b"Name,Rate\nMustermann,72\n", "no known ECG format"),
+        (b"Name,Rate\nMustermann,72\n", "table of text"),
         (b"QUJD", "no known ECG format"),
         (bytes(range(256)), "no known ECG format"),
     ],

@@ -180,7 +180,7 @@ def test_quality_flags_are_those_of_the_signal():
     signal_mv[LEADS.index("V3")] = 0
     found = describe("x", recording(signal_mv, gain_mv=np.ones(12)))
     assert found.quality_flags == ("flat_lead V3",)
-    assert "\n  quality     ok\n              flat_lead V3\n" in found.as_text()
+    assert "\n  status      ok\n  quality     flat_lead V3\n" in found.as_text()
 
 
 def test_gains_and_offsets_that_differ_are_told_lead_by_lead():
@@ -303,4 +303,4 @@ def test_real_files(name, signal, device, capsys):
     out = capsys.readouterr().out
     assert signal in out
     assert device in out
-    assert "quality     ok" in out
+    assert "status      ok\n  quality     no flag\n" in out

@@ -142,9 +142,22 @@ def test_a_name_is_hidden_wherever_a_message_has_it():
     assert Naming().message(12, "a.xml", "a.xml is bad") == "a.xml is bad"
 
 
-def test_a_short_file_name_does_not_eat_the_message():
-    message = "2.5 s of 12 leads; expected 10 s"
-    assert Naming(hide=True).message(3, "a/2.xml", message) == message
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("a/2.xml", "2.5 s of 12 leads; expected 10 s"),
+        ("truncated.edf", "it is truncated, copy it again"),
+        ("400.mat", "7.335 s at 400 Hz"),
+        ("I.csv", "no lead V6; found I, II, III"),
+    ],
+)
+def test_a_file_that_is_called_like_a_word_does_not_eat_the_message(file, message):
+    assert Naming(hide=True).message(3, file, message) == message
+
+
+def test_the_parts_of_a_record_are_hidden_too():
+    hidden = Naming(hide=True).message(3, "ward/Doe.hea", "signal file Doe.dat is missing")
+    assert hidden == "signal file row 3 is missing"
 
 
 def recording(leads=LEADS, rate_hz=500.0, n=5000, **changes):

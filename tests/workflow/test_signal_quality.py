@@ -1,5 +1,7 @@
 """Flags of signal quality: in recordings.csv always, decisive where the settings say so."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,7 +28,7 @@ def with_a_dead_lead(tmp_path_factory) -> Finished:
     ecg_mv[LEADS.index("V3")] = 0
     np.save(folder / "ecg_signals" / DEAD, ecg_mv.T)
     pd.concat([table, row]).to_csv(folder / "table.csv", index=False)
-    outcome = run(folder, "analysis", batches=batch_of(folder), tasks=["ecg_machine_diagnosis"])
+    outcome = run(folder, batches=batch_of(folder), tasks=["ecg_machine_diagnosis"])
     return Finished(folder, folder / "results/small", outcome)
 
 
@@ -45,7 +47,11 @@ def test_a_flag_alone_leaves_nothing_out(with_a_dead_lead):
 def test_an_excluded_ecg_is_counted_and_nothing_is_decoded_anew(with_a_dead_lead):
     folder = with_a_dead_lead.folder
     excluding = ["--configfile", "config.yaml", "--config", "preprocessing={quality_excludes: [flat_lead]}"]
-    outcome = snakemake(folder, "analysis", *excluding)
+    signal = with_a_dead_lead.results / "preprocessing/signals/dead.npy"
+    before = with_a_dead_lead.results / "preprocessing/calibration.json"
+    calibrated_on = json.loads(before.read_text())["n"]
+    assert signal.exists()
+    outcome = snakemake(folder, *excluding)
     assert outcome.status == 0, outcome.text
     assert "1 poor_quality" in outcome.text
     assert "decode" not in outcome.rules
@@ -53,5 +59,9 @@ def test_an_excluded_ecg_is_counted_and_nothing_is_decoded_anew(with_a_dead_lead
     assert found["status"] == "poor_quality"
     assert found["message"] == "left out by preprocessing.quality_excludes: flat_lead V3"
     assert DEAD not in (with_a_dead_lead.results / MODEL).read_text()
+    assert not signal.exists()
+    assert json.loads(before.read_text())["n"] == calibrated_on - 1
+    reported = pd.read_csv(with_a_dead_lead.results / "preprocessing/ecg_processing_detailed_report.csv")
+    assert reported.set_index("file_id").loc["dead", "status"] == "Failed"
     page = (with_a_dead_lead.results / "report.html").read_text()
     assert "has a flag that the settings exclude" in page

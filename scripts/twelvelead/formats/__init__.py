@@ -90,11 +90,12 @@ def read(path: str | Path, exam_files: ExamFiles | None = None) -> Recording:
 def _read_member(path: Path, member: str | None, exam_files: ExamFiles | None) -> Recording:
     if not starts_with(path, HDF5_SIGNATURE):
         raise UnsupportedFormat("not an HDF5 file, and only those have members to name after #; name the file alone")
-    if member is None:
-        raise UnsupportedFormat(f"an HDF5 file of many recordings; {HOW_TO_NAME_MEMBERS}")
     # h5py takes long to import, and a job that reads other files need not pay for it.
-    from twelvelead.formats.hdf5 import ExamFiles
+    from twelvelead.formats.hdf5 import ExamFile, ExamFiles
 
+    if member is None:
+        with ExamFile(path):  # a damaged file is called that, not one of many recordings
+            raise UnsupportedFormat(f"an HDF5 file of many recordings; {HOW_TO_NAME_MEMBERS}")
     if exam_files is not None:
         return exam_files.read(path, member)
     with ExamFiles() as opened:

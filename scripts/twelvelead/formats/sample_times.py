@@ -7,6 +7,8 @@ _FINEST_DECIMALS = 9
 _LARGEST_DRIFT_STEPS = 1e-4
 # In decimals: where steps are as small as the last of them, rounding and a missing sample look alike.
 _LEAST_STEP_DECIMALS = 1.5
+# Fewer numbers may rise in equal steps by chance.
+_LEAST_TIMES = 10
 
 
 @np.errstate(all="ignore")
@@ -29,6 +31,13 @@ def uniform_rate_hz(times: np.ndarray, unit_s: float) -> float | None:
     rounding = 1.001 * last_decimal if mean_step > _LEAST_STEP_DECIMALS * last_decimal else 0.0
     slack = rounding + max(coarseness, _LARGEST_DRIFT_STEPS * mean_step)
     return _roundest_rate_hz(elapsed, unit_s, slack)
+
+
+def looks_like_times(numbers: np.ndarray) -> bool:
+    """Whether numbers of an unknown meaning, (samples,), rise in equal steps, other than a count of samples does."""
+    if numbers.size < _LEAST_TIMES or uniform_rate_hz(numbers, 1.0) is None:
+        return False
+    return not (np.diff(numbers) == 1).all()
 
 
 def _last_decimal(elapsed: np.ndarray, coarseness: float) -> float:

@@ -56,12 +56,26 @@ _FORMAT_OF_MAGIC = (
 )
 # Version, then by position: size of the header, number of data records, number of signals.
 _EDF = re.compile(rb"0 {7}.{176}[\d ]{8}.{44}[-\d ]{8}.{8}[\d ]{4}", re.DOTALL)
-# (offset, bytes, what it is)
+_NOT_ITS_PRINTOUT = "export the ECG itself, not its printout"
+# (offset, bytes, what it is and what to do)
 _UNSUPPORTED_MAGIC = (
-    (0, b"PK\x03\x04", "a ZIP archive or NPZ"),
-    (0, b"\x1f\x8b", "a gzip archive"),
-    (0, b"%PDF", "PDF"),
+    (0, b"PK\x03\x04", "a ZIP archive, NPZ or XLSX; unpack it, or save its sheet as CSV"),
+    (0, b"\x1f\x8b", "a gzip archive; unpack it"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
+    (0, b"Rar!\x1a\x07", "a RAR archive; unpack it"),
+    (4, b"1AY&SY", "a bzip2 archive; unpack it"),
+    (0, b"\xfd7zXZ\x00", "an xz archive; unpack it"),
+    (0, b"%PDF", f"PDF; {_NOT_ITS_PRINTOUT}"),
+    (0, b"\xff\xd8\xff", f"a JPEG picture; {_NOT_ITS_PRINTOUT}"),
+    (0, b"\x89PNG\r\n\x1a\n", f"a PNG picture; {_NOT_ITS_PRINTOUT}"),
+    (0, b"II*\x00", f"a TIFF picture; {_NOT_ITS_PRINTOUT}"),
+    (0, b"MM\x00*", f"a TIFF picture; {_NOT_ITS_PRINTOUT}"),
+    (0, b"{\\rtf", f"an RTF document; {_NOT_ITS_PRINTOUT}"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file; save its sheet as CSV, or export the ECG itself"),
 )
+_DELIMITERS = ",;\t"
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\ufffd]")
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _XML_BEFORE_ROOT = re.compile(
     r"\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>",
     re.DOTALL,
@@ -160,7 +174,7 @@ def _is_wfdb_signal_file(path: Path) -> bool:
 
 
 def _as_text(head: bytes) -> str:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith(_UTF_16_MARKS):
         return head.decode("utf-16", errors="replace").lstrip("\ufeff").lstrip()
     return head.removeprefix(b"\xef\xbb\xbf").decode("latin-1").lstrip()
 
@@ -173,6 +187,15 @@ def _xml_root_name(text: str) -> str | None:
     return root[1] if root else None
 
 
+def _is_table_of_text(text: str) -> bool:
+    """Whether the first two lines, other than comments and Excel's "sep=;", have a delimiter in the same number."""
+    if _NO_TEXT.search(text):
+        return False
+    lines = (line for line in text.splitlines() if line.strip() and not line.startswith(("#", "sep=")))
+    first, second = next(lines, ""), next(lines, "")
+    return any(0 < first.count(delimiter) == second.count(delimiter) for delimiter in _DELIMITERS)
+
+
 def _likeness(head: bytes, text: str, root_name: str | None, path: Path) -> str:
     if root_name:
         return f"looks like XML of another kind (root element {root_name})"
@@ -181,6 +204,10 @@ def _likeness(head: bytes, text: str, root_name: str | None, path: Path) -> str:
             return f"looks like {meaning}"
     if text.startswith("<?xml"):
         return "looks like XML, but no root element is near its beginning"
+    if _is_table_of_text(text):
+        if head.startswith(_UTF_16_MARKS):
+            return "looks like a table of text in UTF-16; save it as CSV in UTF-8"
+        return "looks like a table of text; a table of samples needs a header line that names the leads (I, II, ... V6)"
     if path.suffix.lower() in (".dat", ".mat"):
         return "no known ECG format by its content; a WFDB signal file needs its header (.hea) beside it"
     return "no known ECG format by its content"
