@@ -92,9 +92,13 @@ def named_pipe(seed: Seed, folder: Path, rng: random.Random) -> Iterator[str]:
 @contextmanager
 def socket_in_its_place(seed: Seed, folder: Path, rng: random.Random) -> Iterator[str]:
     path = _instead(seed, folder)
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-        yield _to_read(seed, path)
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(f"/proc/self/fd/{opened}/{path.name}")  # a socket's own path has at most 107 bytes
+            yield _to_read(seed, path)
+    finally:
+        os.close(opened)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
+from twelvelead.atomic import NotWritten
 from twelvelead.errors import ConfigError, ModelError
 from twelvelead.models.lockfile import (
     WEIGHT_PATTERNS,
@@ -257,6 +258,8 @@ def _git_hash(path: Path) -> str:
 def _in_one_sentence(source: _Source, weights: Path) -> Iterator[None]:
     try:
         yield
+    except NotWritten as error:
+        raise ModelError(f"{source.name}: {error}") from None
     except (HfHubHTTPError, HTTPError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         # The client raises the last three on an answer of another shape than the hub's.
         # Neither its text nor its traceback: they can quote signed addresses.

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from twelvelead.atomic import write_text
+from twelvelead.atomic import NotWritten, write_text
 from twelvelead.errors import ModelError
 
 LOCK_NAME = "model.lock.json"
@@ -117,7 +117,7 @@ def lock_existing(name: str, entry: Mapping, folder: Path) -> LockedModel:
     locked = LockedModel(name, folder, None, None, None, {file: lock_of(folder / file) for file in files})
     check_pins(locked, entry)
     if not folder.is_symlink():
-        with suppress(OSError):
+        with suppress(OSError, NotWritten):
             write_lock(locked, folder)
     return locked
 
