@@ -23,7 +23,7 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-# Mutated files of every format, kills at random moments, a full disk at every step; about half an hour. The parts have
+# Mutated files of every format, kills at random moments, a full disk at every step; about 20 minutes. The parts have
 # options: .venv/bin/python tests/faults/kills.py --help, PYTHONPATH=tests .venv/bin/python -m faults.campaign --help
 .PHONY: faults
 faults: setup
